@@ -1,0 +1,133 @@
+// Database: one directory of files, or memory, open in one process.
+//
+// Example:
+//   isolith::Database database = *isolith::Database::open("accounts.isolith");
+//   isolith::Status status = isolith::run_transaction(database, [](isolith::Transaction& transaction) {
+//     isolith::Table table = *transaction.ensure_table("accounts");
+//     return transaction.put(table, "alice", "100");
+//   });
+//
+// Threads: every member but `close` and the destructor may be called from any thread at any time. Those two need that
+// no other call is under way; transactions and cursors may outlive them and then answer `aborted`.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "isolith/options.h"
+#include "isolith/status.h"
+#include "isolith/transaction.h"
+
+namespace isolith {
+
+// What opening found and did.
+struct RecoveryReport {
+  bool created = false;                    // a new database was made
+  bool clean = false;                      // the last close was clean: nothing to replay
+  std::uint64_t checkpoint_number = 0;     // the checkpoint that it started from
+  std::uint64_t undone_operations = 0;     // of transactions that were in progress at the checkpoint
+  std::uint64_t replayed_transactions = 0;
+  std::uint64_t replayed_operations = 0;
+  std::uint64_t replayed_log_bytes = 0;
+  std::uint64_t torn_tail_bytes = 0;       // of the log, written but never acknowledged
+  double seconds = 0;
+};
+
+// Figures of the moment; counters count since opening.
+struct DatabaseStats {
+  std::uint64_t data_file_bytes = 0;
+  std::uint64_t free_data_bytes = 0;       // of them, free for new pages
+  std::uint64_t log_bytes = 0;             // log segments on disk
+  std::uint64_t page_size_bytes = 0;
+  std::uint64_t pages = 0;                 // in use
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t cached_pages = 0;
+  std::uint64_t dirty_pages = 0;
+  std::uint64_t page_reads = 0;
+  std::uint64_t page_writes = 0;
+  std::uint64_t checkpoints = 0;
+  std::uint64_t log_syncs = 0;
+  std::uint64_t commits = 0;               // of transactions that wrote
+  std::uint64_t aborts = 0;
+  std::uint64_t lock_waits = 0;
+  std::uint64_t deadlocks = 0;
+  std::uint64_t active_transactions = 0;
+  std::uint64_t versions = 0;              // old versions held
+  std::uint64_t version_bytes = 0;
+};
+
+struct TableStats {
+  std::string name;
+  std::uint64_t rows = 0;
+  std::uint64_t leaf_pages = 0;
+  std::uint64_t inner_pages = 0;
+  std::uint64_t large_value_pages = 0;
+  std::uint32_t height = 0;                // 1: the root is a leaf
+  double leaf_fill = 0;                    // used bytes of the leaves, 0 to 1
+};
+
+struct VerifyReport {
+  std::uint64_t tables = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t pages = 0;
+  std::vector<std::string> problems;       // empty: all is well
+};
+
+class Database {
+ public:
+  // Opens the directory `path`, recovering what a crash left. `busy` names the process that has it open.
+  static Result<Database> open(const std::string& path, const Options& options = {});
+
+  // A database that lives in memory and is gone when it is closed. `Durability` means nothing to it.
+  static Result<Database> open_in_memory(const Options& options = {});
+
+  Database(Database&& other) noexcept;
+  Database& operator=(Database&& other) noexcept;
+  ~Database();  // closes
+
+  // Aborts what is in progress, writes a checkpoint, releases the directory. Later calls answer `aborted`.
+  Status close();
+
+  Result<Transaction> begin(const TransactionOptions& options = {});
+
+  // The tables that are committed now, in order of their names.
+  Result<std::vector<std::string>> tables();
+
+  // As `Transaction::open_table` and `ensure_table`, in a transaction of their own.
+  Result<Table> open_table(std::string_view name);
+  Result<Table> ensure_table(std::string_view name);
+
+  // Writes a checkpoint and waits for it. Writers go on meanwhile.
+  Status checkpoint();
+
+  // Everything committed so far reaches stable storage.
+  Status sync();
+
+  // Reads every page and checks every rule: checksums, order, fences, counts, reachability. Writers wait meanwhile.
+  Result<VerifyReport> verify();
+
+  [[nodiscard]] DatabaseStats stats() const;
+  Result<TableStats> table_stats(const Table& table);  // walks the table
+  [[nodiscard]] const RecoveryReport& recovery() const noexcept;
+
+ private:
+  explicit Database(txn::Core* core) noexcept : core_(core) {}
+  txn::Core* core_ = nullptr;
+};
+
+struct RetryOptions {
+  int attempts_max = 100;
+  std::chrono::microseconds first_pause{50};  // doubles up to `longest_pause`, with jitter
+  std::chrono::microseconds longest_pause{20'000};
+};
+
+// Runs `body` in a transaction and commits it, again from the start after a conflict. `body` may run several times; it
+// returns ok to commit, anything else to abort. Returns its status, or the last conflict when the attempts are used up.
+Status run_transaction(Database& database, const std::function<Status(Transaction&)>& body,
+                       const TransactionOptions& options = {}, const RetryOptions& retry = {});
+
+}  // namespace isolith

@@ -1,0 +1,58 @@
+// Isolation levels, and the rules that a level is made of.
+//
+// All levels share one store and one write path; a level is a handful of rules about reading and committing. The
+// built-in ones implement `IsolationPolicy` and nothing else, and so may a program: an object of its own class given
+// in `TransactionOptions::policy` is a level.
+//
+// Threads: policies are shared by all transactions of a level; every member is const and must be safe to call from
+// any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace isolith {
+
+enum class Isolation : std::uint8_t {
+  read_uncommitted,  // a read sees the newest version, committed or not
+  read_committed,    // a read sees what was committed when the operation began (a cursor: when it was opened)
+};
+
+std::string_view to_string(Isolation level) noexcept;
+
+// "read_committed" -> Isolation::read_committed; nothing for an unknown name.
+std::optional<Isolation> parse_isolation(std::string_view name) noexcept;
+
+// What a read may see. Its own writes are always seen.
+enum class ReadView : std::uint8_t {
+  newest,              // also what is not committed
+  newest_committed,    // committed when the operation begins
+};
+
+// A write met a version that another transaction committed. `snapshot_ts` is 0 where the level has no snapshot.
+struct MetVersion {
+  std::uint64_t commit_ts = 0;    // when the version was committed
+  std::uint64_t snapshot_ts = 0;  // what the writing transaction reads from
+};
+
+// What to do when a write meets a newer committed version.
+enum class WriteRule : std::uint8_t { overwrite, conflict };
+
+class IsolationPolicy {
+ public:
+  virtual ~IsolationPolicy() = default;
+
+  // A stable lower-case name, shown in reports.
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+
+  [[nodiscard]] virtual ReadView read_view() const noexcept = 0;
+
+  // Called under a page latch: no blocking, no calls into the database.
+  [[nodiscard]] virtual WriteRule on_committed_version(const MetVersion& met) const noexcept = 0;
+};
+
+// The built-in policy of a level; lives as long as the process.
+const IsolationPolicy& policy_of(Isolation level) noexcept;
+
+}  // namespace isolith

@@ -1,0 +1,71 @@
+// What a program may choose when it opens a database or begins a transaction. Every default is meant to be right.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "isolith/isolation.h"
+
+namespace isolith {
+
+class WaitHook;
+
+namespace base {
+class FileSystem;
+}
+
+// When `commit` may return.
+enum class Durability : std::uint8_t {
+  sync,   // after the transaction is on stable storage; also a read-only transaction waits for what it has read
+  async,  // at once; on stable storage within `Options::async_interval_ms`
+  none,   // at once; on stable storage at the latest with the next checkpoint or a clean close
+};
+
+struct Options {
+  // Pages in memory, in bytes: at least 1 MiB, rounded down to whole pages. The budget is kept.
+  std::size_t cache_bytes = std::size_t{256} << 20;
+
+  // Make the directory and the database if there is none. Otherwise a missing database is `not_found`.
+  bool create_if_missing = true;
+
+  // Nothing is written, not even by recovery: a database that was not closed cleanly is `read_only`.
+  bool read_only = false;
+
+  Isolation default_isolation = Isolation::read_committed;
+  Durability default_durability = Durability::sync;
+
+  // The longest that an `async` commit stays off stable storage, in milliseconds: 1 to 60,000.
+  std::uint32_t async_interval_ms = 50;
+
+  // A checkpoint begins when the log has grown by this much since the last one, in bytes: at least 1 MiB.
+  std::uint64_t checkpoint_log_bytes = std::uint64_t{256} << 20;
+
+  // Size of one log segment, in bytes: 256 KiB to 1 GiB.
+  std::uint64_t log_segment_bytes = std::uint64_t{16} << 20;
+
+  // The longest wait for another transaction's write lock, in milliseconds; 0: no limit. Deadlocks are found at once
+  // whatever this says.
+  std::uint64_t lock_timeout_ms = 0;
+
+  // How to wait; null: a futex. Must outlive the database.
+  WaitHook* wait_hook = nullptr;
+
+  // Where the files are; null: the operating system's. Must outlive the database.
+  base::FileSystem* file_system = nullptr;
+};
+
+struct TransactionOptions {
+  TransactionOptions() = default;
+  TransactionOptions(Isolation level) : isolation(level) {}  // NOLINT(google-explicit-constructor)
+
+  // Unset members take the database's default.
+  std::optional<Isolation> isolation;
+  std::optional<Durability> durability;
+  bool read_only = false;
+
+  // A level of the program's own; wins over `isolation`. Must outlive the transaction.
+  const IsolationPolicy* policy = nullptr;
+};
+
+}  // namespace isolith

@@ -1,0 +1,126 @@
+// Status and Result<T>: how every fallible call of isolith reports what happened. No exception crosses the API.
+//
+// After any error the database is as if the operation had not begun, or the transaction is over
+// (`Status::ends_transaction()`); never in between.
+//
+// Example:
+//   isolith::Result<std::string> value = transaction.get(table, "key");
+//   if (!value.ok()) std::cerr << value.status().to_string() << '\n';
+//
+// Threads: values, as safe as an `int`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace isolith {
+
+// What a program can act on. The numbers are stable across versions.
+enum class StatusCode : std::uint8_t {
+  ok = 0,
+  not_found = 1,         // the key or the table is not there
+  already_exists = 2,    // `insert` met the key, `create_table` met the table
+  conflict = 3,          // retry the transaction; `reason()` says which kind
+  snapshot_too_old = 4,  // the versions that the snapshot needs are gone
+  invalid_argument = 5,  // the call itself is wrong; nothing was done
+  too_large = 6,         // a key or value over its limit
+  busy = 7,              // another process has the directory open, or no transaction slot is free
+  corruption = 8,        // stored bytes are not what was written: file, offset, expected and found are in the message
+  io_error = 9,          // the operating system failed a call; `system_error()` is its errno
+  no_space = 10,         // the disk is full
+  read_only = 11,        // a write in a read-only database or transaction, or after a failed sync
+  aborted = 12,          // the transaction or the database is already over
+  internal = 13,         // a bug in isolith
+};
+
+// Why a `conflict` happened. Each of them may succeed when the transaction is run again.
+enum class ConflictReason : std::uint8_t {
+  none = 0,
+  write_conflict = 1,  // a newer committed version of the key
+  serialization = 2,   // a dangerous structure
+  deadlock = 3,        // this transaction was the victim of a cycle of waits
+  lock_timeout = 4,    // waited longer than `lock_timeout_ms`
+};
+
+// The stable lower-case names, e.g. "not_found", "write_conflict".
+std::string_view to_string(StatusCode code) noexcept;
+std::string_view to_string(ConflictReason reason) noexcept;
+
+// The outcome of a call. `ok` and `not_found` carry no text and allocate nothing.
+class [[nodiscard]] Status {
+ public:
+  Status() noexcept = default;  // ok
+  explicit Status(StatusCode code) noexcept : code_(code) {}
+  Status(StatusCode code, std::string message, int system_error = 0);
+
+  static Status conflict(ConflictReason reason, std::string message);
+
+  Status(const Status& other);
+  Status& operator=(const Status& other);
+  Status(Status&& other) noexcept = default;
+  Status& operator=(Status&& other) noexcept = default;
+  ~Status() = default;
+
+  [[nodiscard]] bool ok() const noexcept { return code_ == StatusCode::ok; }
+  [[nodiscard]] bool is(StatusCode code) const noexcept { return code_ == code; }
+  [[nodiscard]] StatusCode code() const noexcept { return code_; }
+  [[nodiscard]] ConflictReason reason() const noexcept { return reason_; }
+
+  // True when running the whole transaction again may succeed without any other change.
+  [[nodiscard]] bool is_retryable() const noexcept { return code_ == StatusCode::conflict; }
+
+  // The errno behind `io_error` and `no_space`; 0 where there is none.
+  [[nodiscard]] int system_error() const noexcept { return detail_ ? detail_->system_error : 0; }
+
+  // One sentence for a person, empty where the code says it all.
+  [[nodiscard]] std::string_view message() const noexcept {
+    return detail_ ? std::string_view(detail_->message) : std::string_view();
+  }
+
+  // "conflict/deadlock: T7 waits for T9 ..." or "ok".
+  [[nodiscard]] std::string to_string() const;
+
+ private:
+  struct Detail {
+    std::string message;
+    int system_error = 0;
+  };
+
+  StatusCode code_ = StatusCode::ok;
+  ConflictReason reason_ = ConflictReason::none;
+  std::unique_ptr<Detail> detail_;
+};
+
+// A value or the Status that says why there is none.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}                       // NOLINT(google-explicit-constructor)
+  Result(Status status) noexcept : status_(std::move(status)) {}     // NOLINT(google-explicit-constructor)
+
+  [[nodiscard]] bool ok() const noexcept { return value_.has_value(); }
+  explicit operator bool() const noexcept { return ok(); }
+  [[nodiscard]] const Status& status() const& noexcept { return status_; }
+  [[nodiscard]] Status&& status() && noexcept { return std::move(status_); }
+
+  // Only when ok().
+  [[nodiscard]] T& value() & { return *value_; }
+  [[nodiscard]] const T& value() const& { return *value_; }
+  [[nodiscard]] T&& value() && { return *std::move(value_); }
+  T& operator*() & { return *value_; }
+  const T& operator*() const& { return *value_; }
+  T&& operator*() && { return *std::move(value_); }
+  T* operator->() { return &*value_; }
+  const T* operator->() const { return &*value_; }
+  [[nodiscard]] T value_or(T other) const& { return ok() ? *value_ : std::move(other); }
+
+ private:
+  std::optional<T> value_;
+  Status status_;
+};
+
+}  // namespace isolith

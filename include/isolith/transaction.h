@@ -1,0 +1,172 @@
+// Transaction, Table, Cursor: reading and writing.
+//
+// Example:
+//   isolith::Transaction transaction = *database.begin();
+//   isolith::Table accounts = *transaction.open_table("accounts");
+//   if (auto status = transaction.put(accounts, "alice", "100"); !status.ok()) return status;
+//   return transaction.commit();
+//
+// Keys: 0 to kMaxKeyBytes bytes, compared bytewise. Values: 0 to kMaxValueBytes bytes.
+//
+// Threads: a transaction and its cursors belong to one thread at a time and may move between threads. Different
+// transactions may be used at the same time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "isolith/options.h"
+#include "isolith/status.h"
+
+namespace isolith {
+
+namespace txn {
+class Core;
+class CursorState;
+struct TransactionState;
+}  // namespace txn
+
+inline constexpr std::size_t kMaxKeyBytes = 2048;
+inline constexpr std::uint64_t kMaxValueBytes = std::uint64_t{4} << 30;
+inline constexpr std::size_t kMaxTableNameBytes = 255;
+
+// Names a table of one open database; a small value, valid in any transaction of that database until the table is
+// dropped (then calls answer `not_found`) or the database is closed.
+class Table {
+ public:
+  Table() = default;  // names nothing: every call answers `invalid_argument`
+  friend bool operator==(const Table&, const Table&) = default;
+
+ private:
+  friend class txn::Core;
+  std::uint64_t database_ = 0;
+  std::uint32_t id_ = 0;
+  std::uint32_t root_ = 0;
+};
+
+// `[lo, hi)`; an absent `hi` is the end of the table.
+struct KeyRange {
+  std::string_view lo;
+  std::optional<std::string_view> hi;
+
+  static KeyRange all() { return {}; }
+};
+
+// A point in a transaction to roll back to.
+class Savepoint {
+ private:
+  friend class txn::Core;
+  std::uint64_t transaction_ = 0;
+  std::uint32_t index_ = 0;
+};
+
+// Walks the rows of a range in key order, either way. It holds no latch and no lock between calls: the transaction
+// may write to the table while it is open, and sees its own writes.
+//
+//   for (cursor.seek_first(); cursor.valid(); cursor.next()) use(cursor.key(), cursor.value());
+//   if (!cursor.status().ok()) ...
+class Cursor {
+ public:
+  Cursor(Cursor&& other) noexcept;
+  Cursor& operator=(Cursor&& other) noexcept;
+  ~Cursor();
+
+  // Go to the first or last row of the range, to the first row at or after `key`, or to the last one at or before it.
+  // Afterwards valid() says whether there is one.
+  void seek_first();
+  void seek_last();
+  void seek(std::string_view key);
+  void seek_before(std::string_view key);
+
+  // One row on or back. Only when valid().
+  void next();
+  void prev();
+
+  // True when the cursor stands on a row. False at the end of the range and after an error.
+  [[nodiscard]] bool valid() const noexcept;
+
+  // Views of a copy of the row, until the next call on this cursor. Only when valid(). For a value over 3 KiB the
+  // first call of value() reads it; a failure gives an empty view, and valid() becomes false.
+  [[nodiscard]] std::string_view key() const noexcept;
+  [[nodiscard]] std::string_view value();
+
+  // Why valid() is false: ok at the end of the range. `aborted` once the transaction is over.
+  [[nodiscard]] const Status& status() const noexcept;
+
+ private:
+  friend class txn::Core;
+  explicit Cursor(std::unique_ptr<txn::CursorState> state) noexcept;
+  std::unique_ptr<txn::CursorState> state_;
+};
+
+class Transaction {
+ public:
+  Transaction(Transaction&& other) noexcept;
+  Transaction& operator=(Transaction&& other) noexcept;  // aborts what it held
+  ~Transaction();                                        // aborts unless it is over
+
+  // ---- reading ----
+
+  // The value of `key`, or `not_found`. The first form writes into a string whose memory is used again.
+  Status get(const Table& table, std::string_view key, std::string& value);
+  Result<std::string> get(const Table& table, std::string_view key);
+
+  // Up to `length` bytes of the value from `offset` on into `buffer`; returns how many. Reads only the pages concerned.
+  Result<std::size_t> get_part(const Table& table, std::string_view key, std::uint64_t offset, char* buffer,
+                               std::size_t length);
+
+  // As `get`, and takes the key's write lock, also when the key is not there.
+  Status get_for_update(const Table& table, std::string_view key, std::string& value);
+  Result<std::string> get_for_update(const Table& table, std::string_view key);
+
+  // A cursor over `range`; it stands nowhere until it is sought. Close it before the transaction ends.
+  Result<Cursor> cursor(const Table& table, const KeyRange& range = KeyRange::all());
+
+  // ---- writing: each waits for a transaction in progress that wrote the key; `conflict/deadlock` at once where that
+  // would never end, `conflict/lock_timeout` after `Options::lock_timeout_ms`. A conflict ends the transaction. ----
+
+  Status put(const Table& table, std::string_view key, std::string_view value);
+  Status insert(const Table& table, std::string_view key, std::string_view value);  // `already_exists` if it is there
+  Status erase(const Table& table, std::string_view key);                           // `not_found` if it is not
+  Result<std::uint64_t> erase_range(const Table& table, const KeyRange& range);     // how many it erased
+
+  // A value written in pieces: `append` adds to the end of the value that this transaction last put at `key`.
+  Status append(const Table& table, std::string_view key, std::string_view piece);
+
+  // ---- tables: names of 1 to kMaxTableNameBytes bytes; part of the transaction like any write ----
+
+  Result<Table> open_table(std::string_view name);    // `not_found`
+  Result<Table> create_table(std::string_view name);  // `already_exists`
+  Result<Table> ensure_table(std::string_view name);  // opens it, or makes it
+  Status drop_table(const Table& table);
+
+  // ---- savepoints: rolling back keeps the write locks that were taken since ----
+
+  Result<Savepoint> savepoint();
+  Status rollback_to(const Savepoint& savepoint);  // the savepoint stays; later ones are gone
+
+  // ---- ending ----
+
+  // All of it, or nothing: an error means that nothing is visible, unless it is `read_only` or `io_error` after a
+  // failed sync, where only reopening tells.
+  Status commit();
+  Status abort();
+
+  // False once it is over: committed, aborted, or ended by a conflict. Then every call answers `aborted`.
+  [[nodiscard]] bool active() const noexcept;
+
+  // Its number as reports show it; 0 until its first write.
+  [[nodiscard]] std::uint64_t id() const noexcept;
+
+ private:
+  friend class txn::Core;
+  Transaction(txn::Core* core, txn::TransactionState* state) noexcept : core_(core), state_(state) {}
+  txn::Core* core_ = nullptr;
+  txn::TransactionState* state_ = nullptr;
+};
+
+}  // namespace isolith
