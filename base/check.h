@@ -12,10 +12,15 @@ namespace isolith::base {
 [[noreturn]] void check_failed(const char* file, int line, const char* condition, const char* text) noexcept;
 
 inline Status take_status(Status&& status) noexcept { return std::move(status); }
+inline Status take_status(const Status&& status) { return status; }
 
 template <typename T>
 Status take_status(Result<T>&& result) noexcept {
   return std::move(result).status();
+}
+template <typename T>
+Status take_status(const Result<T>&& result) {
+  return result.status();
 }
 
 }  // namespace isolith::base
@@ -31,6 +36,6 @@ Status take_status(Result<T>&& result) noexcept {
 
 #define TRY(expression)                                                                       \
   do {                                                                                        \
-    if (auto try_result = (expression); !try_result.ok()) [[unlikely]]                        \
+    if (auto&& try_result = (expression); !try_result.ok()) [[unlikely]]                        \
       return ::isolith::base::take_status(std::move(try_result));                             \
   } while (false)

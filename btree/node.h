@@ -15,18 +15,20 @@
 //      112     -  slots of 8 bytes, in key order: record offset, key size (without the prefix), head
 //        -     -  free space, then the heap of records and fences
 //
-// A head is the first four bytes of the key behind the prefix, big-endian, padded with zeros; they are not stored again.
-//   leaf record:   writer u64 (transaction id << 8 | RowFlags), value size u16, key behind prefix and head, value
-//   inner record:  child u32, key behind prefix and head; the child's keys are < this separator (and >= the one before)
+// A head is the first four bytes of the key behind the prefix, big-endian, padded with zeros; the record does
+// not hold them again.
+//   leaf record:   writer u64 (transaction id << 8 | RowFlags), value size u16, key behind the head, value
+//   inner record:  child u32, key behind the head; the child has the keys < this separator, >= the one before
 //
 // Invariants:
-//   1. Slots are in strictly ascending key order; every key k has lower <= k < upper (inner separators: lower < k < upper,
-//      but the lower bound may be met by a separator of a page that was emptied from the left).
+//   1. Slots are in strictly ascending key order; every key k has lower <= k < upper (inner separators: lower
+//      < k < upper, but the lower bound may be met by a separator of a page that was emptied from the left).
 //   2. Records and fences lie within [heap_begin, kPageBytes) and do not overlap; dead_bytes is exact.
-//   3. hint i is the head of slot (i + 1) * count / (kHints + 1), as rebuild_hints() says, whenever no latch is held.
+//   3. Hint i is the head of slot (i + 1) * count / (kHints + 1) whenever no latch is held; 0 without slots.
 //
-// Latches: members that are not const need the exclusive latch. Const members may be called by optimistic readers: they
-// never read outside the page whatever bytes they meet, and end; what they return means nothing until validated.
+// Latches: members that are not const need the exclusive latch. Const members may be called by optimistic
+// readers: they never read outside the page whatever bytes they meet, and end; what they return means nothing
+// until validated.
 #pragma once
 
 #include <cstddef>
@@ -35,12 +37,11 @@
 #include <string_view>
 
 #include "base/ids.h"
+#include "btree/node_layout.h"
 #include "pages/page.h"
 
 namespace isolith::btree {
 
-// Whatever the keys are, a page with the longest fences and one longest row has room for it, so that splitting always helps.
-inline constexpr std::size_t kKeyBytesMax = 2048;
 // A leaf row with more bytes than this (key + value) has its value moved out of the leaf.
 inline constexpr std::size_t kInlineRowBytesMax = 3584;
 // What stands in the leaf for a large value: total size u64, stamp u64, first page u32.
@@ -50,7 +51,11 @@ enum class RowFlags : std::uint8_t {
   none = 0,
   erased = 1,  // a tombstone: the key was erased (or only locked) by its writer; the value is empty
   large = 2,   // the value is a reference to a page chain
+  locked = 4,  // the writer only took the write lock: value and chain are those of the version before
 };
+constexpr RowFlags operator|(RowFlags a, RowFlags b) noexcept {
+  return static_cast<RowFlags>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
 constexpr bool has(RowFlags flags, RowFlags flag) noexcept {
   return (static_cast<unsigned>(flags) & static_cast<unsigned>(flag)) != 0;
 }
@@ -75,7 +80,7 @@ class Node {
   static const Node* at(const void* page) noexcept { return static_cast<const Node*>(page); }
 
   // Makes an empty node of the page's bytes; keeps the page header's version and id. `upper` null: no bound.
-  // `level` 0: leaf.
+  // `level` 0: leaf. The fences lie outside of the page.
   void format(unsigned level, std::string_view lower, const std::string_view* upper) noexcept;
 
   [[nodiscard]] bool is_leaf() const noexcept { return header_.kind == pages::PageKind::leaf; }
@@ -93,26 +98,27 @@ class Node {
   [[nodiscard]] PageId child(unsigned slot) const noexcept;  // slot <= count()
 
   [[nodiscard]] RowView row(unsigned slot) const noexcept;
-  [[nodiscard]] std::size_t key_bytes(unsigned slot) const noexcept;            // prefix included
-  std::size_t copy_key(unsigned slot, char* to) const noexcept;                 // to: kKeyBytesMax bytes; returns the size
+  [[nodiscard]] std::size_t key_bytes(unsigned slot) const noexcept;  // prefix included
+  std::size_t copy_key(unsigned slot, char* to) const noexcept;  // to: kKeyBytesMax bytes; returns the size
   void append_key(unsigned slot, std::string& to) const;
 
   [[nodiscard]] std::string_view lower_fence() const noexcept;
   [[nodiscard]] bool has_upper_fence() const noexcept;
   [[nodiscard]] std::string_view upper_fence() const noexcept;
-  [[nodiscard]] bool covers(std::string_view key) const noexcept;               // lower <= key < upper
+  [[nodiscard]] bool covers(std::string_view key) const noexcept;  // lower <= key < upper
 
   // ---- space ----
 
-  [[nodiscard]] std::size_t free_bytes() const noexcept;                        // after compaction
-  [[nodiscard]] std::size_t used_bytes() const noexcept;                        // slots, records, fences and header
+  [[nodiscard]] std::size_t free_bytes() const noexcept;  // after compaction
+  [[nodiscard]] std::size_t used_bytes() const noexcept;  // slots, records, fences and header
   [[nodiscard]] bool has_room_for_row(std::size_t key_size, std::size_t value_size) const noexcept;
   [[nodiscard]] bool has_room_for_separator(std::size_t key_size) const noexcept;
 
   // ---- changing a leaf (exclusive latch; compacts by itself when the room is there but scattered) ----
 
   // False when there is no room: nothing was changed. `slot` from lower_bound; key not there.
-  bool insert_row(unsigned slot, std::string_view key, TransactionId writer, RowFlags flags, std::string_view value) noexcept;
+  bool insert_row(unsigned slot, std::string_view key, TransactionId writer, RowFlags flags,
+                  std::string_view value) noexcept;
   // Replaces the row's writer, flags and value; in place where the size allows. False when there is no room.
   bool update_row(unsigned slot, TransactionId writer, RowFlags flags, std::string_view value) noexcept;
   void remove_row(unsigned slot) noexcept;
@@ -120,31 +126,37 @@ class Node {
   // ---- changing an inner node ----
 
   void set_upper_child(PageId child) noexcept;
-  void set_child(unsigned slot, PageId child) noexcept;                         // slot <= count()
-  // `left` becomes the child below `separator`; what was the child there keeps the keys >= separator. False: no room.
+  void set_child(unsigned slot, PageId child) noexcept;  // slot <= count()
+  // `left` becomes the child below `separator`; what was the child there keeps the keys >= separator.
+  // False: no room.
   bool insert_separator(std::string_view separator, PageId left) noexcept;
-  // Takes out separator `slot` together with the child left of it (the child right of it takes its range over).
+  // Takes out separator `slot` and the child left of it; the child right of it takes its range over.
   void remove_separator(unsigned slot) noexcept;
 
   // ---- splitting and merging ----
 
-  // Where to split so that `key` can be inserted (an empty view with `appending` false: in the middle by bytes).
-  // Append patterns: when `key` is behind the last row and the node's previous inserts were too (`appending`), the cut is
-  // at the end, so that loading in key order leaves full pages. Returns the number of slots that stay left; 0 and count()
-  // are allowed for leaves when the new row needs a page for itself. The separator is suffix-truncated: the shortest
-  // string s with last left key < s <= first right key (inner: the middle separator itself, which moves up).
+  // Where to split so that `key`, with a row of `row_bytes` (key and value; inner: 0), can be inserted, or
+  // updated if it is there (empty key, no bytes: just in the middle). Splitting, then trying again on the
+  // half that covers `key`, ends: that half has fewer slots than this node, and a node without slots has room
+  // for any row (node_split.cc). The cut is in the middle by bytes, new row included, moved a little where
+  // that makes a shorter separator; or, when `key` is behind the last row and previous inserts were too
+  // (`appending`), at the end: loading in key order leaves full pages. Returns the number of slots that stay
+  // left: 0 and count() are allowed for leaves, when the new row gets a page for itself. The separator is the
+  // shortest string s with last left key < s <= first right key, `key` being one of those two when the cut is
+  // beside it (inner: the separator at left_count itself, which moves up).
   struct Split {
     unsigned left_count = 0;
     std::string separator;
   };
-  [[nodiscard]] Split choose_split(std::string_view key, bool appending) const;
+  [[nodiscard]] Split choose_split(std::string_view key, bool appending, std::size_t row_bytes) const;
 
-  // Moves everything below `split` into `left` (a page of its own, any contents; its header's version and id are kept);
-  // this node keeps the rest and its upper fence. For inner nodes the separator at left_count leaves both.
+  // Moves everything below `split` into `left` (a page of its own, any contents; its header's version and id
+  // are kept); this node keeps the rest and its upper fence. For inner nodes the separator at left_count
+  // leaves both.
   void split_left_into(Node& left, const Split& split) noexcept;
 
-  // Whether `left` and this node (its right neighbour, same parent, `separator` between them) fit one page, leaving
-  // at least an eighth free; and doing it: this node takes over left's rows and lower fence.
+  // Whether `left` and this node (its right neighbour, same parent, `separator` between them) fit one page,
+  // leaving at least an eighth free; and doing it: this node takes over left's rows and lower fence.
   [[nodiscard]] bool can_merge_left(const Node& left, std::string_view separator) const noexcept;
   void merge_left(const Node& left, std::string_view separator) noexcept;
 
@@ -156,7 +168,8 @@ class Node {
  private:
   static constexpr unsigned kHints = 16;
   static constexpr std::uint16_t kNoFence = 0xFFFF;
-  struct Slot {
+  static constexpr unsigned kSlotsMax = (pages::kPageBytes - kNodeHeaderBytes) / kSlotBytes;
+  struct alignas(kSlotBytes) Slot {
     std::uint16_t offset;
     std::uint16_t key_size;
     std::uint32_t head;
@@ -165,6 +178,30 @@ class Node {
     std::uint16_t offset;
     std::uint16_t size;
   };
+  class Cuts;      // of choose_split
+  struct Checker;  // of check
+
+  [[nodiscard]] const char* page() const noexcept { return reinterpret_cast<const char*>(this); }
+  [[nodiscard]] char* page() noexcept { return reinterpret_cast<char*>(this); }
+  static unsigned hint_slot(unsigned hint, unsigned count) noexcept {
+    return (hint + 1) * count / (kHints + 1);
+  }
+  [[nodiscard]] std::size_t fixed_bytes() const noexcept {
+    return is_leaf() ? kLeafRecordBytes : kInnerRecordBytes;
+  }
+  [[nodiscard]] std::string_view prefix() const noexcept;
+  [[nodiscard]] Suffix suffix(unsigned slot) const noexcept;
+  [[nodiscard]] Position lower_bound_among_equal_heads(unsigned low, const Suffix& wanted) const noexcept;
+  [[nodiscard]] std::size_t record_bytes(unsigned slot) const noexcept;  // without the slot
+  [[nodiscard]] std::size_t gap_bytes() const noexcept;                  // between slots and heap
+  [[nodiscard]] std::size_t fence_bytes() const noexcept;
+  [[nodiscard]] std::size_t slot_and_record_bytes(std::size_t with_prefix_bytes) const noexcept;
+  void rebuild_hints() noexcept;
+  Fence add_fence(std::string_view key) noexcept;
+  char* add_record(unsigned slot, std::string_view key, std::size_t value_bytes) noexcept;
+  void remove_record(unsigned slot) noexcept;
+  void compact(unsigned grown_slot, std::size_t grown_value_bytes) noexcept;
+  void take_slots(const Node& from, unsigned first, unsigned last) noexcept;
 
   pages::PageHeader header_;
   std::uint16_t count_;
@@ -177,10 +214,7 @@ class Node {
   std::uint32_t zero_;
   TransactionId newest_writer_;
   std::uint32_t hints_[kHints];
-  union {
-    Slot slots_[(pages::kPageBytes - 112) / sizeof(Slot)];
-    char bytes_[pages::kPageBytes - 112];
-  };
+  Slot slots_[kSlotsMax];
 };
 static_assert(sizeof(Node) == pages::kPageBytes);
 

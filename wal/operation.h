@@ -7,6 +7,7 @@
 // Threads: values, one thread at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,11 +27,17 @@ struct Operation {
 
 void append_operation(std::string& out, const Operation& operation);
 
-// Takes operations off the front of `bytes`. False at the end and at the first malformed one; `malformed()` tells which.
+// The longest front part of `bytes` that is whole operations and at most `size_max` bytes; at least one
+// operation.
+std::string_view leading_operations(std::string_view bytes, std::size_t size_max) noexcept;
+
+// Takes operations off the front of `bytes`. False at the end and at the first malformed one; `malformed()`
+// tells which.
 class OperationReader {
  public:
   explicit OperationReader(std::string_view bytes) noexcept : rest_(bytes) {}
   bool next(Operation& operation) noexcept;
+  [[nodiscard]] std::string_view rest() const noexcept { return rest_; }
   [[nodiscard]] bool malformed() const noexcept { return malformed_; }
 
  private:

@@ -2,15 +2,18 @@
 //
 //   OFFSET  SIZE  DESCRIPTION
 //        0     4  total size of the unit in bytes (28 bits, header included) | kind << 28
-//        4     4  CRC-32C of the payload, then of bytes 0-3 and 8-31
+//        4     4  CRC-32C of the payload, then of the database id (8 bytes), then of bytes 0-3 and 8-31
 //        8     8  LSN: the unit's own position in the log
-//       16     8  commit timestamp (0 in `part`); in `mark` the LSN below which everything was synced when it was written
+//       16     8  commit timestamp (0 in `part`); in `mark` the LSN below which everything was synced when it
+//                 was written
 //       24     8  transaction id (0 in `mark` and `pad`)
-//       32     -  payload: operations; in `pad` nothing that means anything
+//       32     -  payload: operations; in `pad` zeros
 //
 // Invariants:
-//   1. A unit lies within one segment. Less than kUnitHeaderBytes left at a segment's end are skipped, more are a `pad`.
-//   2. A unit is valid iff its LSN field is its position and its CRC agrees: bytes of a recycled segment never are.
+//   1. A unit lies within one segment. Less than kUnitHeaderBytes left at a segment's end are skipped, more
+//      are a `pad`, which reaches to that end.
+//   2. A unit is valid iff its LSN field is its position and its CRC agrees: bytes of a recycled segment
+//      never are.
 //   3. `commit` and `part_commit` units stand in commit order: timestamps only grow.
 #pragma once
 
@@ -35,11 +38,11 @@ enum class UnitKind : std::uint8_t {
 
 struct Unit {
   UnitKind kind = UnitKind::commit;
-  Lsn lsn{};                       // where it begins
-  Lsn end{};                       // where the next one may begin
+  Lsn lsn{};  // where it begins
+  Lsn end{};  // where the next one may begin
   Timestamp timestamp{};
   TransactionId transaction{};
-  std::string_view payload;        // valid until the reader's next call
+  std::string_view payload;  // valid until the reader's next call
 };
 
 }  // namespace isolith::wal

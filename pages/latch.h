@@ -1,0 +1,115 @@
+// The latch word of a page: 48 bits of version, 16 bits of state. It is the page's latch and its optimistic version at
+// once, and it stays with the logical page id for as long as the database is open, also while the page is evicted.
+//
+//   state 0            resident, nobody holds it
+//   1 .. kSharedMax    resident, that many shared holders
+//   kMarked            as 0, and the clock hand came by: the next one to touch it clears the mark, else it is evicted
+//   kEvicted           not in a frame
+//   kExclusive         one holder, who may change the bytes, the frame, or load and evict
+//
+// Memory order (Boehm, "Can Seqlocks Get Along With Programming Language Memory Models?", 2012):
+//   1. `lock`: CAS to kExclusive (acquire), then a release fence: whoever sees a byte that the holder wrote, and then
+//      loads the word behind an acquire fence, sees kExclusive or a later version.
+//   2. `unlock`: version + 1 stored with release: whoever loads that version with acquire sees all bytes.
+//   3. An optimistic reader loads the word (acquire), reads bytes, `validate`s: acquire fence, load the word again. The same
+//      version and not kExclusive means that no holder began and ended, and none had begun, in between: the bytes are those
+//      of one moment. The version is never reset: eviction and loading pass through kExclusive and raise it, so a reader
+//      of a frame that was given to another page fails.
+//   4. Writing a page out needs no more than a shared hold: readers go on, holders of kExclusive do not.
+//
+// Under ThreadSanitizer optimistic readers hold the page shared, because the tool takes reads that are thrown away for races.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+namespace isolith::pages {
+
+class LatchWord {
+ public:
+  static constexpr std::uint64_t kStateMask = 0xFFFF;
+  static constexpr std::uint64_t kSharedMax = 0xFF00;
+  static constexpr std::uint64_t kMarked = 0xFFFD;
+  static constexpr std::uint64_t kEvicted = 0xFFFE;
+  static constexpr std::uint64_t kExclusive = 0xFFFF;
+
+  static constexpr std::uint64_t state(std::uint64_t word) noexcept { return word & kStateMask; }
+  static constexpr std::uint64_t version(std::uint64_t word) noexcept { return word >> 16; }
+  static constexpr std::uint64_t make(std::uint64_t version, std::uint64_t state) noexcept {
+    return version << 16 | state;
+  }
+
+  [[nodiscard]] std::uint64_t load() const noexcept { return word_.load(std::memory_order_acquire); }
+
+  // True when the bytes read since `seen` was loaded are those of one moment.
+  [[nodiscard]] bool validate(std::uint64_t seen_version) const noexcept {
+    std::atomic_thread_fence(std::memory_order_acquire);
+    const std::uint64_t now = word_.load(std::memory_order_relaxed);
+    return version(now) == seen_version && state(now) != kExclusive;
+  }
+
+  bool try_lock(std::uint64_t seen) noexcept {
+    if (!word_.compare_exchange_strong(seen, make(version(seen), kExclusive), std::memory_order_acquire,
+                                       std::memory_order_relaxed)) {
+      return false;
+    }
+    std::atomic_thread_fence(std::memory_order_release);
+    return true;
+  }
+
+  // From resident with `seen_shared` holders (0: free or marked) to one more.
+  bool try_lock_shared(std::uint64_t seen) noexcept {
+    const std::uint64_t holders = state(seen) == kMarked ? 0 : state(seen);
+    return word_.compare_exchange_strong(seen, make(version(seen), holders + 1), std::memory_order_acquire,
+                                         std::memory_order_relaxed);
+  }
+
+  void unlock_shared() noexcept { word_.fetch_sub(1, std::memory_order_release); }
+
+  // Changed bytes: the version goes up. `to` is 0 or kEvicted.
+  void unlock(std::uint64_t to = 0) noexcept {
+    const std::uint64_t held = word_.load(std::memory_order_relaxed);
+    word_.store(make(version(held) + 1, to), std::memory_order_release);
+  }
+
+  // Nothing was changed: optimistic readers from before stay valid.
+  void unlock_unchanged() noexcept {
+    word_.store(make(version(word_.load(std::memory_order_relaxed)), 0), std::memory_order_release);
+  }
+
+  // The page could not be loaded: evicted as before.
+  void unlock_evicted_unchanged() noexcept {
+    word_.store(make(version(word_.load(std::memory_order_relaxed)), kEvicted), std::memory_order_release);
+  }
+
+  bool try_mark(std::uint64_t seen) noexcept { return exchange_state(seen, kMarked); }
+  bool try_unmark(std::uint64_t seen) noexcept { return exchange_state(seen, 0); }
+
+  // Before the page is in use at all (new memory is all zeros).
+  void set_evicted() noexcept { word_.store(make(1, kEvicted), std::memory_order_release); }
+
+ private:
+  bool exchange_state(std::uint64_t seen, std::uint64_t to) noexcept {
+    return word_.compare_exchange_strong(seen, make(version(seen), to), std::memory_order_relaxed);
+  }
+
+  std::atomic<std::uint64_t> word_{0};
+};
+
+// How to wait for a page latch: holders are gone in nanoseconds, or in the time of one page read.
+class Backoff {
+ public:
+  void pause() noexcept {
+    if (++rounds_ < 32) {
+      __builtin_ia32_pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+
+ private:
+  unsigned rounds_ = 0;
+};
+
+}  // namespace isolith::pages

@@ -1,0 +1,163 @@
+// The catalog: a table like any other (id 0) whose keys are table names and whose values are id u32, root page u32. Making
+// and dropping tables are writes to it, with the same locks, versions and undo.
+#include "base/bytes.h"
+#include "base/check.h"
+#include "txn/core.h"
+
+namespace isolith::txn {
+namespace {
+
+constexpr std::size_t kEntryBytes = 8;
+
+std::string encode_entry(TableId id, PageId root) {
+  std::string entry;
+  base::append_fixed(entry, id);
+  base::append_fixed(entry, root);
+  return entry;
+}
+
+Status check_name(std::string_view name) {
+  if (!name.empty() && name.size() <= kMaxTableNameBytes) return {};
+  return {StatusCode::invalid_argument, "a table's name has 1 to 255 bytes, this one " + std::to_string(name.size())};
+}
+
+}  // namespace
+
+TableInfo* Core::find_table(const TransactionState& state, const Table& handle, Status& status) const {
+  if (handle.database_ != instance_) [[unlikely]] {
+    status = Status(StatusCode::invalid_argument, handle.database_ == 0 ? "the table handle names nothing"
+                                                                        : "the table handle is of another database");
+    return nullptr;
+  }
+  TableInfo* info = tables_.find(TableId{handle.id_});
+  const bool usable = info != nullptr && !info->dropped.load(std::memory_order_seq_cst) &&
+                      (info->dropper.load(std::memory_order_relaxed) == 0 ||
+                       info->dropper.load(std::memory_order_relaxed) != raw(state.own_id()));
+  if (!usable) [[unlikely]] {
+    status = Status(StatusCode::not_found, "the table was dropped");
+    return nullptr;
+  }
+  return info;
+}
+
+Table Core::handle_of(const TableInfo& info) const noexcept {
+  Table table;
+  table.database_ = instance_;
+  table.id_ = raw(info.id);
+  table.root_ = raw(info.root);
+  return table;
+}
+
+Result<Table> Core::open_table(TransactionState& state, std::string_view name) {
+  TRY(check_active(state));
+  TRY(check_name(name));
+  std::string entry;
+  TRY(get(state, handle_of(*tables_.find(kCatalogTable)), name, entry));
+  if (entry.size() != kEntryBytes) return Status(StatusCode::corruption, "the catalog's entry of a table is damaged");
+  const TableInfo* info = tables_.find(base::load<TableId>(entry.data()));
+  if (info == nullptr) return Status(StatusCode::corruption, "the catalog names a table that is not known");
+  return handle_of(*info);
+}
+
+Result<Table> Core::create_table(TransactionState& state, std::string_view name) {
+  TRY(check_active(state));
+  TRY(check_name(name));
+  TRY(check_writable(state));
+  TRY(begin_writing(state));
+  const TableId id{next_table_.fetch_add(1, std::memory_order_relaxed)};
+  PageId root = kNoPage;
+  {
+    // In one hold: a checkpoint sees the tree together with its undo.
+    const GateHold inside(gate_, state);
+    TRY(btree::BTree::create(*cache_, root));
+    tables_.add(id, root, name);
+    link_table_version(state, mvcc::VersionKind::create_table, id, root);
+  }
+  Status status = write_catalog(state, name, WriteKind::insert, encode_entry(id, root));
+  if (status.ok()) status = log_operation(state, {wal::OperationKind::create_table, id, name, {}});
+  if (!status.ok()) {
+    if (state.phase == Phase::active) TRY(take_back_table(state, id, root));
+    return status;
+  }
+  return handle_of(*tables_.find(id));
+}
+
+// The name was taken: the tree goes again. Its version is the newest of the transaction.
+Status Core::take_back_table(TransactionState& state, TableId id, PageId root) {
+  const std::lock_guard turn(collect_mutex_);
+  const GateHold inside(gate_, state);
+  state.undo->newest = state.undo->newest->older_in_log;
+  tables_.find(id)->dropped.store(true, std::memory_order_seq_cst);
+  return free_tree(root);
+}
+
+Status Core::drop_table(TransactionState& state, const Table& handle) {
+  TRY(check_active(state));
+  Status status;
+  TableInfo* info = find_table(state, handle, status);
+  if (info == nullptr) return status;
+  if (info->id == kCatalogTable) return {StatusCode::invalid_argument, "the catalog is not dropped"};
+  TRY(check_writable(state));
+  TRY(begin_writing(state));
+  status = write_catalog(state, info->name, WriteKind::erase, {});
+  if (status.is(StatusCode::not_found)) return {StatusCode::not_found, "the table was dropped"};
+  TRY(status);
+  {
+    const GateHold inside(gate_, state);
+    link_table_version(state, mvcc::VersionKind::drop_table, info->id, info->root);
+    info->dropper.store(raw(state.own_id()), std::memory_order_release);
+  }
+  return log_operation(state, {wal::OperationKind::drop_table, info->id, {}, {}});
+}
+
+void Core::link_table_version(TransactionState& state, mvcc::VersionKind kind, TableId id, PageId root) {
+  mvcc::Version* version = state.undo->make({}, {});
+  version->kind = kind;
+  version->superseder = state.own_id();
+  version->table = id;
+  version->root = root;
+  state.undo->link(version);
+  state.changes_tables = true;
+}
+
+// A row of the catalog, without redo of its own: the log has the operation on the table.
+Status Core::write_catalog(TransactionState& state, std::string_view name, WriteKind kind, std::string_view entry) {
+  return write_row(state, *tables_.find(kCatalogTable), name, kind, entry);
+}
+
+Result<std::vector<std::string>> Core::tables() {
+  Result<Transaction> transaction = begin(Isolation::read_committed);
+  TRY(transaction);
+  TransactionState& state = *state_of(*transaction);
+  Result<Cursor> rows = cursor(state, handle_of(*tables_.find(kCatalogTable)), KeyRange::all());
+  TRY(rows);
+  std::vector<std::string> names;
+  for (rows->seek_first(); rows->valid(); rows->next()) names.emplace_back(rows->key());
+  TRY(rows->status());
+  return names;
+}
+
+// What the catalog names, at opening.
+Status Core::load_catalog() {
+  const btree::BTree tree(*cache_, tables_.find(kCatalogTable)->root);
+  btree::TreeStats stats;
+  std::vector<std::string> problems;
+  std::uint32_t next = next_table_.load(std::memory_order_relaxed);
+  TRY(tree.walk(stats, problems, nullptr, [&](std::string_view name, const btree::RowView& row) {
+    if (has(row.flags, btree::RowFlags::erased) || row.value.size() != kEntryBytes) return;
+    const auto id = base::load<TableId>(row.value.data());
+    tables_.add(id, base::load<PageId>(row.value.data() + 4), name);
+    next = std::max(next, raw(id) + 1);
+  }));
+  next_table_.store(next, std::memory_order_relaxed);
+  return problems.empty() ? Status() : Status(StatusCode::corruption, "the catalog: " + problems.front());
+}
+
+Status Core::free_tree(PageId root) {
+  return btree::BTree(*cache_, root).free_all([this](const btree::RowView& row) {
+    if (!has(row.flags, btree::RowFlags::large) || has(row.flags, btree::RowFlags::locked)) return Status();
+    return free_chain_pages(btree::load_reference(row.value).first);
+  });
+}
+
+}  // namespace isolith::txn

@@ -1,0 +1,144 @@
+// Checkpoints: the instant, the undo of what was in progress then, the pages, the header; and the background thread.
+#include <algorithm>
+#include <array>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "txn/core.h"
+
+namespace isolith::txn {
+namespace {
+
+// Images moved from the end of the file in one checkpoint, and when that is worth it.
+constexpr std::size_t kMovesMax = 8192;
+constexpr std::uint32_t kSlackSlots = 64;
+
+bool has_slack(pages::PageMap& map) {
+  return map.slot_end() > map.slots_used() + map.slots_used() / 8 + kSlackSlots;
+}
+
+}  // namespace
+
+Status Core::checkpoint() {
+  if (closed_.load(std::memory_order_acquire)) return {StatusCode::aborted, "the database is closed"};
+  if (options_.read_only) return {StatusCode::read_only, "the database was opened read-only"};
+  return run_checkpoint(false);
+}
+
+Status Core::run_checkpoint(bool clean) {
+  if (memory_ != nullptr) return {};
+  const std::lock_guard one_at_a_time(checkpoint_mutex_);
+  TRY(writing_health());
+  pages::CheckpointHeader header = file_->header();
+  header.clean = clean;
+  std::string saved;
+  {
+    // No collecting from the instant until its undo is saved: what it refers to stays as it is.
+    const std::lock_guard turn(collect_mutex_);
+    const SavedUndoSource source = capture(header);
+    saved = encode_saved_undo(source);
+  }
+  undo_pool_.end_hold();
+  std::vector<PageId> undo_pages;
+  const Status status = write_and_publish(header, saved, undo_pages);
+  cache_->end_checkpoint();
+  std::swap(undo_pages, status.ok() ? saved_undo_pages_ : undo_pages);
+  if (!status.ok()) file_->abandon_checkpoint();
+  for (const PageId id : undo_pages) file_->map().free_id(id);
+  if (!status.ok()) {
+    // A full disk or a failed write may pass; a failed sync does not, and the file knows.
+    if (const Status health = file_->health(); !health.ok()) fail_writing(health);
+    return status;
+  }
+  checkpoint_lsn_.store(raw(header.replay_from), std::memory_order_relaxed);
+  checkpoints_.fetch_add(1, std::memory_order_relaxed);
+  return log_->release_before(header.log_from);
+}
+
+// The instant. Everything of a header but where its pages are.
+SavedUndoSource Core::capture(pages::CheckpointHeader& header) {
+  SavedUndoSource source;
+  gate_.close();
+  undo_pool_.hold();
+  header.number = cache_->begin_checkpoint();
+  header.replay_from = log_->appended_lsn();
+  header.log_from = header.replay_from;
+  header.next_transaction = statuses_->next_id();
+  header.timestamp = Timestamp{published_ts_.load(std::memory_order_relaxed)};
+  header.catalog_root = catalog_root_;
+  header.next_table = next_table_.load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < slots_.count(); ++i) {
+    const TransactionState& state = slots_.at(i);
+    if (state.undo == nullptr) continue;
+    source.in_progress.push_back({state.own_id(), state.undo->newest, state.pending_chain});
+    if (state.spilled) header.log_from = std::min(header.log_from, state.first_part);
+  }
+  source.committed_first = committed_first_;
+  source.committed_last = committed_last_;
+  for (const DroppedTable& table : dropped_tables_) source.dropped_trees.push_back(table.root);
+  gate_.open();
+  return source;
+}
+
+Status Core::write_and_publish(pages::CheckpointHeader& header, std::string_view saved, std::vector<PageId>& undo_pages) {
+  TRY(write_saved_undo(saved, header, undo_pages));
+  TRY(cache_->write_checkpoint_pages());
+  if (has_slack(file_->map())) TRY(file_->move_tail(kMovesMax));
+  TRY(file_->prepare_checkpoint(header, file_->map().id_count()));
+  TRY(log_->make_durable(header.replay_from, kNoTransaction));
+  TRY(file_->publish_checkpoint(header));
+  return has_slack(file_->map()) ? file_->shrink() : Status();
+}
+
+// A page chain that never was in the cache: fresh ids, so that the checkpoint in progress contains them.
+Status Core::write_saved_undo(std::string_view bytes, pages::CheckpointHeader& header, std::vector<PageId>& ids) {
+  header.undo_bytes = bytes.size();
+  header.undo_first = kNoPage;
+  const std::size_t count = (bytes.size() + btree::kChainPayloadBytes - 1) / btree::kChainPayloadBytes;
+  for (std::size_t i = 0; i < count; ++i) ids.push_back(file_->map().allocate_fresh_id());
+  if (count > 0) header.undo_first = ids.front();
+  std::array<char, pages::kPageBytes> page{};
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string_view part = bytes.substr(i * btree::kChainPayloadBytes, btree::kChainPayloadBytes);
+    const PageId following = i + 1 < count ? ids[i + 1] : kNoPage;
+    btree::format_chain_page(page.data(), ids[i], header.number - 1, following, part);
+    TRY(file_->write(ids[i], page.data()));
+  }
+  return {};
+}
+
+Status Core::sync() {
+  if (closed_.load(std::memory_order_acquire)) return {StatusCode::aborted, "the database is closed"};
+  return log_ == nullptr ? Status() : log_->make_durable(log_->appended_lsn(), kNoTransaction);
+}
+
+void Core::wake_background() {
+  {
+    const std::lock_guard lock(background_mutex_);
+    background_checkpoint_ = true;
+  }
+  background_wake_.notify_one();
+}
+
+// Checkpoints when the log has grown, and collecting when something became durable. Sleeps otherwise.
+void Core::run_background() {
+  TransactionState& self = *slots_.acquire();
+  for (;;) {
+    bool checkpoints = false;
+    {
+      std::unique_lock lock(background_mutex_);
+      background_wake_.wait(lock, [this] { return background_stop_ || background_checkpoint_ || background_collect_; });
+      if (background_stop_) break;
+      checkpoints = background_checkpoint_;
+      background_checkpoint_ = false;
+      background_collect_ = false;
+    }
+    collect(self, true);
+    const std::uint64_t grown = raw(log_->appended_lsn()) - checkpoint_lsn_.load(std::memory_order_relaxed);
+    // A failure that stays is told by the next write; one that passes is tried again when the log has grown.
+    if (checkpoints && grown > options_.checkpoint_log_bytes) (void)run_checkpoint(false).ok();
+  }
+  Slots::release(self);
+}
+
+}  // namespace isolith::txn

@@ -1,0 +1,279 @@
+// Core: an open database. It owns the parts and carries what a transaction does through them; one source file a stage of
+// life:
+//   core_open.cc      opening, closing               recovery.cc       what a crash left
+//   core_read.cc      get                            cursor.cc         scans
+//   core_write.cc     put, insert, erase, locks      large_value.cc    values in page chains
+//   core_end.cc       commit, abort                  rollback.cc       undo, savepoints
+//   catalog.cc        tables                         collector.cc      old versions, tombstones, the horizon
+//   checkpoint.cc     checkpoints                    verify.cc         checks and figures
+//   api.cc            the public classes
+//
+// Lock order: gate > leaf latches > version shards; commit mutex > log; nothing of these is held while waiting for a
+// transaction.
+//
+// Threads: any, but one at a time for one TransactionState.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/file.h"
+#include "base/simulated_disk.h"
+#include "btree/btree.h"
+#include "btree/page_chain.h"
+#include "isolith/database.h"
+#include "mvcc/status_table.h"
+#include "mvcc/version_store.h"
+#include "pages/page_cache.h"
+#include "txn/gate.h"
+#include "txn/saved_undo.h"
+#include "txn/table_directory.h"
+#include "txn/transaction_state.h"
+#include "txn/undo_pool.h"
+#include "txn/wait_graph.h"
+#include "wal/log_writer.h"
+#include "wal/operation.h"
+
+namespace isolith::txn {
+
+enum class WriteKind : std::uint8_t { put, insert, erase, lock, grow };
+
+// A row as a cursor holds it.
+struct RowCopy;
+
+class Core {
+ public:
+  // ---- core_open.cc ----
+  static Result<Core*> open(const std::string& path, const Options& options);
+  static Result<Core*> open_in_memory(const Options& options);
+  Status close();
+  ~Core();
+
+  // ---- core_end.cc: a transaction's beginning and end ----
+  Result<Transaction> begin(const TransactionOptions& options);
+  Status commit(TransactionState& state);
+  Status abort(TransactionState& state);
+  // The handle is gone: aborts what is active.
+  void release_transaction(TransactionState& state);
+  void release_handle(TransactionState& state);
+
+  // ---- core_read.cc ----
+  Status get(TransactionState& state, const Table& table, std::string_view key, std::string& value);
+  Result<std::size_t> get_part(TransactionState& state, const Table& table, std::string_view key, std::uint64_t offset,
+                               char* buffer, std::size_t length);
+  Result<Cursor> cursor(TransactionState& state, const Table& table, const KeyRange& range);
+
+  // ---- core_write.cc ----
+  Status write(TransactionState& state, const Table& table, std::string_view key, WriteKind kind, std::string_view value);
+  Status get_for_update(TransactionState& state, const Table& table, std::string_view key, std::string& value);
+  Status append(TransactionState& state, const Table& table, std::string_view key, std::string_view piece);
+  Result<std::uint64_t> erase_range(TransactionState& state, const Table& table, const KeyRange& range);
+
+  // ---- catalog.cc ----
+  Result<Table> open_table(TransactionState& state, std::string_view name);
+  Result<Table> create_table(TransactionState& state, std::string_view name);
+  Status drop_table(TransactionState& state, const Table& table);
+  Result<std::vector<std::string>> tables();
+
+  // ---- rollback.cc ----
+  Result<Savepoint> savepoint(TransactionState& state);
+  Status rollback_to(TransactionState& state, const Savepoint& savepoint);
+
+  // ---- checkpoint.cc, verify.cc ----
+  Status checkpoint();
+  Status sync();
+  Result<VerifyReport> verify();
+  [[nodiscard]] DatabaseStats stats();
+  Result<TableStats> table_stats(const Table& table);
+  [[nodiscard]] const RecoveryReport& recovery() const noexcept { return recovery_; }
+  [[nodiscard]] const Options& options() const noexcept { return options_; }
+
+  // The Database object is gone: the last handle deletes the core.
+  void release_database();
+
+  static TransactionState* state_of(const Transaction& transaction) noexcept { return transaction.state_; }
+
+ private:
+  friend class CursorState;
+  friend class Replayer;
+
+  // A row, found and judged.
+  struct Found {
+    bool exists = false;
+    bool large = false;
+    bool locked = false;
+    TransactionId writer{};
+    btree::ChainReference chain;
+  };
+
+  Core(const Options& options, base::FileSystem& files, std::string path);
+
+  // core_open.cc
+  Status open_files();
+  Status lock_directory();
+  Status create_if_needed();
+  void stop_threads();
+  [[nodiscard]] std::string data_path() const { return path_ + "/data"; }
+  [[nodiscard]] std::string log_path() const { return path_ + "/log"; }
+
+  // Why nothing can be done: the transaction is over, the database closed.
+  Status check_active(const TransactionState& state) const;
+  Status check_key(std::string_view key) const;
+  Status check_writable(TransactionState& state);
+  // Null and `status` set when the handle is not of a table that this transaction can use.
+  TableInfo* find_table(const TransactionState& state, const Table& table, Status& status) const;
+  [[nodiscard]] Status writing_health() const;
+  void fail_writing(const Status& reason);
+
+  // core_read.cc
+  mvcc::ReadRule read_rule(const TransactionState& state) const noexcept;
+  Status find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value, Found& found);
+  Status find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
+                         const mvcc::ReadRule& rule, std::string& value, Found& found);
+  bool judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer);
+  pages::Step read_large(const Found& found, std::uint64_t offset, char* to, std::size_t size, Status& failure);
+  static void copy_row(const btree::RowView& row, std::string& value, Found& found);
+  static void copy_row(const mvcc::Version& version, std::string& value, Found& found);
+
+  // core_write.cc
+  struct Change;
+  enum class Outcome : std::uint8_t { done, wait, no_room, refused };
+  Status begin_writing(TransactionState& state);
+  Outcome try_change(TransactionState& state, Change& change, Status& status);
+  Outcome change_leaf(TransactionState& state, Change& change, btree::ExclusiveGuard& leaf, Status& status);
+  Outcome judge_change(TransactionState& state, Change& change, Status& status);
+  Status write_row(TransactionState& state, const TableInfo& table, std::string_view key, WriteKind kind,
+                   std::string_view value);
+  Status apply(TransactionState& state, Change& change);
+  Status log_operation(TransactionState& state, const wal::Operation& operation);
+  Status log_put(TransactionState& state, TableId table, std::string_view key, std::string_view value);
+  Status spill(TransactionState& state);
+
+  // large_value.cc
+  Status store_large(TransactionState& state, std::string_view value, btree::ChainReference& reference);
+  Status grow_large(TransactionState& state, const TableInfo& table, std::string_view key, const Found& found,
+                    std::string_view piece);
+  Status append_pieces(TransactionState& state, btree::ChainWriter& writer, std::string_view value);
+  Status copy_chain(TransactionState& state, const btree::ChainReference& from, btree::ChainWriter& writer);
+  void drop_pending_chain(TransactionState& state, PageId first);
+  Status free_chain_pages(PageId first);
+  std::uint64_t next_stamp() noexcept { return stamp_.fetch_add(1, std::memory_order_relaxed); }
+
+  // rollback.cc
+  Status undo_version(TransactionState& state, mvcc::Version& version, bool keep_lock);
+  Status undo_row(TransactionState& state, mvcc::Version& version, bool keep_lock);
+  static PageId chain_that_goes(const btree::RowView& row, const mvcc::Version& old) noexcept;
+  Status roll_back(TransactionState& state);
+
+  // core_end.cc
+  Status commit_writes(TransactionState& state);
+  void finish(TransactionState& state, Phase phase);
+  void end_after(TransactionState& state, const Status& status);
+
+  // catalog.cc
+  [[nodiscard]] Table handle_of(const TableInfo& info) const noexcept;
+  Status write_catalog(TransactionState& state, std::string_view name, WriteKind kind, std::string_view entry);
+  static void link_table_version(TransactionState& state, mvcc::VersionKind kind, TableId id, PageId root);
+  Status take_back_table(TransactionState& state, TableId id, PageId root);
+  Status load_catalog();
+  Status free_tree(PageId root);
+
+  // collector.cc
+  Timestamp register_snapshot(std::atomic<std::uint64_t>& word) noexcept;
+  [[nodiscard]] Timestamp oldest_snapshot() const noexcept;
+  [[nodiscard]] Timestamp oldest_start() const noexcept;
+  void collect(TransactionState& gate_holder, bool wait_for_turn);
+  Status collect_log(TransactionState& gate_holder, mvcc::UndoLog& log);
+  Status purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version);
+  Status remove_tombstone(PageId root, std::string_view key, TransactionId writer);
+  Status remove_row(PageId root, std::string_view key);
+  Status remove_row_if(PageId root, std::string_view key, const std::function<bool(const btree::RowView&)>& condition);
+  void collect_dropped_tables(TransactionState& gate_holder);
+  void note_durable();
+
+  // checkpoint.cc
+  Status run_checkpoint(bool clean);
+  SavedUndoSource capture(pages::CheckpointHeader& header);
+  Status write_saved_undo(std::string_view bytes, pages::CheckpointHeader& header, std::vector<PageId>& ids);
+  Status write_and_publish(pages::CheckpointHeader& header, std::string_view saved, std::vector<PageId>& undo_pages);
+  void run_background();
+  void wake_background();
+
+  // recovery.cc
+  Status recover();
+  Status apply_saved_undo();
+  Status replay(Lsn& end, Timestamp& newest, std::uint64_t& next_id);
+
+  // verify.cc: the gate is closed
+  Status verify_all(VerifyReport& report);
+  Status verify_table(const TableInfo& table, VerifyReport& report, const std::function<void(PageId)>& on_page);
+  Status verify_chain(const btree::ChainReference& chain, const std::function<void(PageId)>& on_page,
+                      std::vector<std::string>& problems);
+
+  Options options_;
+  base::FileSystem& files_;
+  std::unique_ptr<base::SimulatedDisk> memory_;  // of a database in memory
+  std::string path_;
+  const std::uint64_t instance_;                 // tells the handles of this opening from others
+  WaitHook& hook_;
+  std::unique_ptr<base::File> directory_lock_;
+  std::unique_ptr<pages::PageFile> file_;
+  std::unique_ptr<pages::PageCache> cache_;
+  std::unique_ptr<wal::LogWriter> log_;          // null: in memory, or read-only
+  std::unique_ptr<mvcc::StatusTable> statuses_;
+  mvcc::VersionStore versions_;
+  UndoPool undo_pool_;
+  TableDirectory tables_;
+  Slots slots_;
+  Gate gate_;
+  std::unique_ptr<WaitGraph> waits_;
+  RecoveryReport recovery_;
+  PageId catalog_root_ = kNoPage;
+  std::atomic<std::uint64_t> stamp_{0};
+  std::atomic<std::uint32_t> next_table_{1};
+
+  // Commit order.
+  alignas(64) std::mutex commit_mutex_;
+  std::uint64_t newest_ts_ = 0;                              // given out
+  mvcc::UndoLog* committed_first_ = nullptr;                 // to be collected, in commit order
+  mvcc::UndoLog* committed_last_ = nullptr;
+  std::atomic<std::uint32_t> uncollected_{0};
+  alignas(64) std::atomic<std::uint64_t> published_ts_{0};   // everything up to it is visible
+
+  // Collector.
+  std::mutex collect_mutex_;
+  struct DroppedTable {
+    PageId root{};
+    Timestamp dropped_ts{};
+  };
+  std::vector<DroppedTable> dropped_tables_;                 // under collect_mutex_
+
+  // Checkpointer and background thread.
+  std::mutex checkpoint_mutex_;
+  std::vector<PageId> saved_undo_pages_;                     // of the last checkpoint
+  std::atomic<std::uint64_t> checkpoint_lsn_{0};             // of the last one
+  std::atomic<std::uint64_t> checkpoints_{0};
+  std::mutex background_mutex_;
+  std::condition_variable background_wake_;
+  bool background_checkpoint_ = false;
+  bool background_collect_ = false;
+  bool background_stop_ = false;
+  std::thread background_;
+
+  // State of the whole.
+  std::atomic<bool> closed_{false};
+  std::atomic<std::uint64_t> orphans_{0};                    // handles that outlive the database
+  mutable std::mutex health_mutex_;
+  Status writing_failure_;
+  std::atomic<bool> writing_failed_{false};
+  std::atomic<std::uint64_t> commits_{0};
+  std::atomic<std::uint64_t> aborts_{0};
+};
+
+}  // namespace isolith::txn

@@ -1,0 +1,172 @@
+// A transaction's beginning and its end. Commit: log, publish with one store, release, tell.
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "txn/core.h"
+
+namespace isolith::txn {
+namespace {
+
+// Committed transactions whose old versions wait before somebody collects them: enough to share the look at the snapshots.
+constexpr std::uint32_t kCollectEvery = 32;
+
+}  // namespace
+
+Result<Transaction> Core::begin(const TransactionOptions& options) {
+  if (closed_.load(std::memory_order_acquire)) return Status(StatusCode::aborted, "the database is closed");
+  TransactionState* state = slots_.acquire();
+  if (state == nullptr) {
+    return Status(StatusCode::busy, "more than " + std::to_string(Slots::kSlotsMax) + " transactions are open");
+  }
+  state->handles.store(1, std::memory_order_relaxed);
+  state->phase = Phase::active;
+  state->read_only = options.read_only;
+  state->durability = options.durability.value_or(options_.default_durability);
+  state->policy = options.policy != nullptr ? options.policy
+                                            : &policy_of(options.isolation.value_or(options_.default_isolation));
+  state->view = state->policy->read_view();
+  ++state->serial;
+  state->seen_ts = Timestamp{0};
+  // Announced before any table is looked at (txn/table_directory.h).
+  state->start_ts.exchange(published_ts_.load(std::memory_order_acquire) + 1, std::memory_order_seq_cst);
+  return Transaction(this, state);
+}
+
+Status Core::check_active(const TransactionState& state) const {
+  if (state.phase == Phase::active) [[likely]] return {};
+  if (closed_.load(std::memory_order_acquire)) return {StatusCode::aborted, "the database is closed"};
+  return {StatusCode::aborted, state.phase == Phase::committed ? "the transaction is committed already"
+                                                               : "the transaction was aborted"};
+}
+
+Status Core::commit(TransactionState& state) {
+  TRY(check_active(state));
+  if (state.undo != nullptr) return commit_writes(state);
+  const Timestamp seen = state.seen_ts;
+  const bool waits = state.durability == Durability::sync && log_ != nullptr && raw(seen) != 0 &&
+                     seen > log_->durable_timestamp();
+  finish(state, Phase::committed);
+  // What it has read must not be lost by a crash once its caller has acted on it.
+  return waits ? log_->make_durable(log_->appended_lsn(), kNoTransaction) : Status();
+}
+
+Status Core::commit_writes(TransactionState& state) {
+  const TransactionId id = state.own_id();
+  Status status = writing_health();
+  if (status.ok() && state.redo.size() > wal::kUnitPayloadBytesMax) status = spill(state);
+  if (!status.ok()) {
+    TRY(abort(state));
+    return status;
+  }
+  const std::uint32_t crc = log_ == nullptr ? 0 : base::crc32c(state.redo.data(), state.redo.size());
+  Lsn end{};
+  {
+    const GateHold inside(gate_, state);
+    const std::lock_guard lock(commit_mutex_);
+    const Timestamp ts{newest_ts_ + 1};
+    if (log_ != nullptr) {
+      const Result<Lsn> appended =
+          log_->append(state.spilled ? wal::UnitKind::part_commit : wal::UnitKind::commit, ts, id, state.redo, crc);
+      status = appended.status();
+      if (status.ok()) end = *appended;
+    }
+    if (status.ok()) {
+      newest_ts_ = raw(ts);
+      for (const mvcc::Version* v = state.undo->newest; v != nullptr && state.changes_tables; v = v->older_in_log) {
+        if (v->kind == mvcc::VersionKind::drop_table) tables_.find(v->table)->dropped.store(true, std::memory_order_seq_cst);
+      }
+      // The one store that makes all of it visible; then the time moves on, so that a snapshot taken now contains it.
+      statuses_->set_committed(id, ts);
+      state.undo->commit_ts = ts;
+      (committed_last_ == nullptr ? committed_first_ : committed_last_->next_committed) = state.undo;
+      committed_last_ = state.undo;
+      published_ts_.store(raw(ts), std::memory_order_release);
+    }
+  }
+  if (!status.ok()) {
+    fail_writing(status);
+    TRY(abort(state));
+    return status;
+  }
+  state.undo = nullptr;
+  const Durability durability = state.durability;
+  commits_.fetch_add(1, std::memory_order_relaxed);
+  if (uncollected_.fetch_add(1, std::memory_order_relaxed) + 1 >= kCollectEvery) collect(state, false);
+  finish(state, Phase::committed);
+  if (log_ == nullptr) return {};
+  if (raw(end) > checkpoint_lsn_.load(std::memory_order_relaxed) + options_.checkpoint_log_bytes) wake_background();
+  if (durability != Durability::sync) {
+    log_->request_async();
+    return {};
+  }
+  status = log_->make_durable(end, id);
+  if (!status.ok()) fail_writing(status);
+  return status;
+}
+
+Status Core::abort(TransactionState& state) {
+  TRY(check_active(state));
+  Status status;
+  if (state.undo != nullptr) {
+    status = roll_back(state);
+    if (!status.ok()) {
+      // Its rows stay as they are, in progress for ever, invisible to all: only reopening can mend this.
+      fail_writing(status);
+      state.phase = Phase::aborted;
+      state.broken.store(true, std::memory_order_release);
+      state.ended.fetch_add(1, std::memory_order_seq_cst);
+      hook_.wake_all(state.ended);
+      return status;
+    }
+    statuses_->set_aborted(state.own_id());
+    undo_pool_.give_back(std::exchange(state.undo, nullptr));
+    aborts_.fetch_add(1, std::memory_order_relaxed);
+  }
+  finish(state, Phase::aborted);
+  return status;
+}
+
+// A conflict ends the transaction; any other error leaves it as it was before the call.
+void Core::end_after(TransactionState& state, const Status& status) {
+  if (!status.is(StatusCode::conflict)) return;
+  // Where rolling back fails the database says so at the next call.
+  (void)abort(state).ok();
+}
+
+// The status is in the table: wake who waits for it, and let the slot go quiet.
+void Core::finish(TransactionState& state, Phase phase) {
+  state.phase = phase;
+  if (state.id.load(std::memory_order_relaxed) != 0) {
+    state.id.store(0, std::memory_order_release);
+    state.ended.fetch_add(1, std::memory_order_seq_cst);
+    if (state.waiters.load(std::memory_order_seq_cst) != 0) hook_.wake_all(state.ended);
+    state.redo.clear();
+    if (state.redo.capacity() > wal::kUnitPayloadBytesMax) state.redo.shrink_to_fit();
+    state.spilled = false;
+    state.changes_tables = false;
+    state.savepoints.clear();
+    state.tail.reset();
+  }
+  state.cursor_snapshots.clear();
+  if (state.snapshot_ts.load(std::memory_order_relaxed) != 0) state.snapshot_ts.store(0, std::memory_order_release);
+  state.start_ts.store(0, std::memory_order_release);
+}
+
+void Core::release_transaction(TransactionState& state) {
+  if (state.phase == Phase::active && !closed_.load(std::memory_order_acquire)) (void)abort(state).ok();
+  release_handle(state);
+}
+
+void Core::release_database() {
+  if (orphans_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+void Core::release_handle(TransactionState& state) {
+  const bool last = state.handles.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  if (closed_.load(std::memory_order_acquire)) return release_database();
+  // A slot whose rollback failed is never used again: its rows are still in progress.
+  if (last && !state.broken.load(std::memory_order_relaxed)) Slots::release(state);
+}
+
+}  // namespace isolith::txn

@@ -1,0 +1,152 @@
+// Reading one key. The main path: find the leaf optimistically, judge the row, copy it, validate. No latch, no lock, no
+// shared line is written.
+#include <algorithm>
+#include <new>
+
+#include "base/check.h"
+#include "txn/core.h"
+
+namespace isolith::txn {
+
+using btree::Node;
+using btree::RowFlags;
+using btree::RowView;
+using btree::Toward;
+using pages::OptimisticGuard;
+using pages::SharedGuard;
+using pages::Step;
+
+mvcc::ReadRule Core::read_rule(const TransactionState& state) const noexcept {
+  return {state.view, state.own_id(), Timestamp{0}, false};
+}
+
+// Whether a version that `writer` wrote is seen. A commit that may not be durable yet is noted: a read-only transaction
+// must not be acknowledged before it.
+bool Core::judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer) {
+  if (writer == rule.own) return true;
+  const mvcc::TransactionStatus status = statuses_->find(writer);
+  if (!mvcc::is_visible(rule, writer, status)) return false;
+  state.seen_ts = std::max(state.seen_ts, status.commit_ts);
+  return true;
+}
+
+void Core::copy_row(const RowView& row, std::string& value, Found& found) {
+  found.exists = !has(row.flags, RowFlags::erased);
+  found.large = has(row.flags, RowFlags::large);
+  found.locked = has(row.flags, RowFlags::locked);
+  found.writer = row.writer;
+  if (found.large) {
+    found.chain = btree::load_reference(row.value);
+  } else {
+    value.assign(row.value);
+  }
+}
+
+void Core::copy_row(const mvcc::Version& version, std::string& value, Found& found) {
+  found.exists = false;
+  if (version.kind == mvcc::VersionKind::row) copy_row(RowView{version.writer, version.flags, version.value()}, value, found);
+}
+
+Status Core::find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
+                      Found& found) {
+  const mvcc::ReadRule rule = read_rule(state);
+  const btree::BTree tree(*cache_, table.root);
+  const TransactionId horizon = statuses_->horizon();
+  bool invisible = false;
+  TRY(btree::retry([&](Status& failure) {
+    OptimisticGuard leaf;
+    if (const Step step = tree.find_leaf(Toward::key, key, leaf, failure); step != Step::ok) return step;
+    const Node& node = *Node::at(leaf.bytes());
+    const btree::Position at = node.lower_bound(key);
+    invisible = false;
+    found.exists = false;
+    if (at.found) {
+      const RowView row = node.row(at.slot);
+      if (row.writer < horizon || judge_version(state, rule, row.writer)) [[likely]] {
+        copy_row(row, value, found);
+      } else {
+        invisible = true;
+      }
+    }
+    return leaf.validate() ? Step::ok : Step::restart;
+  }));
+  return invisible ? find_row_shared(state, table, key, rule, value, found) : Status();
+}
+
+// The newest version is not for this reader: look into the version store, with the leaf held so that row and store are of
+// one moment. When the row's writer ends in between, its old version may be gone and its row is the answer: look again.
+Status Core::find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
+                             const mvcc::ReadRule& rule, std::string& value, Found& found) {
+  const btree::BTree tree(*cache_, table.root);
+  for (pages::Backoff backoff;; backoff.pause()) {
+    SharedGuard leaf;
+    TRY(tree.share_leaf(key, leaf));
+    const Node& node = *Node::at(leaf.bytes());
+    const btree::Position at = node.lower_bound(key);
+    found.exists = false;
+    if (!at.found) return {};
+    const RowView row = node.row(at.slot);
+    if (judge_version(state, rule, row.writer)) {
+      copy_row(row, value, found);
+      return {};
+    }
+    const bool answered = versions_.find(table.id, key, [&](const mvcc::Version& version) {
+      if (version.kind == mvcc::VersionKind::row && !judge_version(state, rule, version.writer)) return false;
+      copy_row(version, value, found);
+      return true;
+    });
+    if (answered) return {};
+  }
+}
+
+Step Core::read_large(const Found& found, std::uint64_t offset, char* to, std::size_t size, Status& failure) {
+  return btree::read_chain(*cache_, found.chain, offset, to, size, failure);
+}
+
+Status Core::get(TransactionState& state, const Table& handle, std::string_view key, std::string& value) {
+  TRY(check_active(state));
+  Status status;
+  const TableInfo* table = find_table(state, handle, status);
+  if (table == nullptr) return status;
+  TRY(check_key(key));
+  for (pages::Backoff backoff;; backoff.pause()) {
+    Found found;
+    TRY(find_row(state, *table, key, value, found));
+    if (!found.exists) return Status(StatusCode::not_found);
+    if (!found.large) [[likely]] return {};
+    try {
+      value.resize(found.chain.size);
+    } catch (const std::bad_alloc&) {
+      return {StatusCode::too_large, "no memory for a value of " + std::to_string(found.chain.size) + " bytes: use get_part"};
+    }
+    const Step step = read_large(found, 0, value.data(), value.size(), status);
+    if (step == Step::ok) return {};
+    if (step == Step::failed) return status;
+  }
+}
+
+Result<std::size_t> Core::get_part(TransactionState& state, const Table& handle, std::string_view key,
+                                   std::uint64_t offset, char* buffer, std::size_t length) {
+  TRY(check_active(state));
+  Status status;
+  const TableInfo* table = find_table(state, handle, status);
+  if (table == nullptr) return status;
+  TRY(check_key(key));
+  std::string value;
+  for (pages::Backoff backoff;; backoff.pause()) {
+    Found found;
+    TRY(find_row(state, *table, key, value, found));
+    if (!found.exists) return Status(StatusCode::not_found);
+    const std::uint64_t size = found.large ? found.chain.size : value.size();
+    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(length, size - std::min(offset, size)));
+    if (!found.large) {
+      std::copy_n(value.data() + std::min<std::uint64_t>(offset, size), part, buffer);
+      return part;
+    }
+    const Step step = read_large(found, offset, buffer, part, status);
+    if (step == Step::ok) return part;
+    if (step == Step::failed) return status;
+  }
+}
+
+}  // namespace isolith::txn

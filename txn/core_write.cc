@@ -1,0 +1,226 @@
+// The one write path of all levels: latch the leaf, judge the row that is there, put it aside, write in place.
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "txn/change.h"
+#include "txn/core.h"
+
+namespace isolith::txn {
+
+using btree::ExclusiveGuard;
+using btree::Node;
+using btree::RowFlags;
+using btree::RowView;
+
+namespace {
+
+// Redo that has grown to this is moved to the log. A unit holds it and one operation more.
+constexpr std::size_t kSpillBytes = std::size_t{48} << 10;
+
+}  // namespace
+
+Status Core::begin_writing(TransactionState& state) {
+  if (state.undo != nullptr) [[likely]] return {};
+  const TransactionId id = statuses_->begin();
+  if (id == kNoTransaction) return {StatusCode::busy, "too many transaction ids in use: a transaction is open too long"};
+  state.undo = undo_pool_.take();
+  state.id.store(raw(id), std::memory_order_release);
+  return {};
+}
+
+Status Core::check_writable(TransactionState& state) {
+  if (options_.read_only) return {StatusCode::read_only, "the database was opened read-only"};
+  if (state.read_only) return {StatusCode::read_only, "the transaction was begun read-only"};
+  return writing_health();
+}
+
+Status Core::write(TransactionState& state, const Table& handle, std::string_view key, WriteKind kind,
+                   std::string_view value) {
+  TRY(check_active(state));
+  Status status;
+  const TableInfo* table = find_table(state, handle, status);
+  if (table == nullptr) return status;
+  TRY(check_writable(state));
+  TRY(check_key(key));
+  if (value.size() > kMaxValueBytes) {
+    return {StatusCode::too_large, "a value of " + std::to_string(value.size()) + " bytes; the limit is 4 GiB"};
+  }
+  TRY(write_row(state, *table, key, kind, value));
+  switch (kind) {
+    case WriteKind::put:
+    case WriteKind::insert: return log_put(state, table->id, key, value);
+    case WriteKind::erase: return log_operation(state, {wal::OperationKind::erase, table->id, key, {}});
+    case WriteKind::lock:
+    case WriteKind::grow: break;
+  }
+  return {};
+}
+
+// The change without its redo.
+Status Core::write_row(TransactionState& state, const TableInfo& table, std::string_view key, WriteKind kind,
+                       std::string_view value) {
+  TRY(begin_writing(state));
+  Change change(table, key, kind, value);
+  char reference_bytes[btree::kChainReferenceBytes];
+  btree::ChainReference reference;
+  if (key.size() + value.size() > btree::kInlineRowBytesMax) {
+    TRY(store_large(state, value, reference));
+    btree::store_reference(reference_bytes, reference);
+    change.flags = RowFlags::large;
+    change.value = std::string_view(reference_bytes, sizeof reference_bytes);
+  }
+  const Status status = apply(state, change);
+  if (!status.ok() && reference.first != kNoPage) drop_pending_chain(state, reference.first);
+  return status;
+}
+
+// Does the change, waiting for whoever is in the way. A conflict ends the transaction.
+Status Core::apply(TransactionState& state, Change& change) {
+  for (;;) {
+    Status status;
+    Outcome outcome;
+    {
+      const GateHold inside(gate_, state);
+      outcome = try_change(state, change, status);
+      // In the same hold: no checkpoint sees the value both referred to and pending.
+      if (outcome == Outcome::done && has(change.flags, RowFlags::large)) state.pending_chain = kNoPage;
+    }
+    switch (outcome) {
+      case Outcome::done: ++state.writes; return {};
+      case Outcome::refused: break;
+      case Outcome::no_room: {
+        const GateHold inside(gate_, state);
+        status = btree::BTree(*cache_, change.table.root).split_for(change.key, change.key.size() + change.row_value_bytes);
+        break;
+      }
+      case Outcome::wait:
+        status = waits_->wait(state, change.met, change.table.name, change.key, options_.lock_timeout_ms);
+        break;
+    }
+    if (status.ok()) continue;
+    end_after(state, status);
+    return status;
+  }
+}
+
+Core::Outcome Core::try_change(TransactionState& state, Change& change, Status& status) {
+  ExclusiveGuard leaf;
+  status = btree::BTree(*cache_, change.table.root).lock_leaf(change.key, leaf);
+  return status.ok() ? change_leaf(state, change, leaf, status) : Outcome::refused;
+}
+
+// Whether the row that the change met lets it go on.
+Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status& status) {
+  if (change.found && change.met != state.own_id()) {
+    const mvcc::TransactionStatus met = statuses_->find(change.met);
+    if (met.state != mvcc::TransactionState::committed) return Outcome::wait;
+    if (state.policy->on_committed_version({raw(met.commit_ts), 0}) == WriteRule::conflict) {
+      status = Status::conflict(ConflictReason::write_conflict, describe_key(change.table.name, change.key) +
+                                                                    " has a newer version, by T" +
+                                                                    std::to_string(raw(change.met)));
+      return Outcome::refused;
+    }
+  }
+  if (change.kind == WriteKind::insert && change.exists) {
+    status = Status(StatusCode::already_exists);
+    return Outcome::refused;
+  }
+  if (change.kind == WriteKind::erase && !change.exists) {
+    status = Status(StatusCode::not_found);
+    return Outcome::refused;
+  }
+  return Outcome::done;
+}
+
+Core::Outcome Core::change_leaf(TransactionState& state, Change& change, ExclusiveGuard& leaf, Status& status) {
+  const TransactionId own = state.own_id();
+  const Node& node = *Node::at(leaf.bytes());
+  const btree::Position at = node.lower_bound(change.key);
+  const RowView row = at.found ? node.row(at.slot) : RowView{};
+  change.meet(at.found, row);
+  if (const Outcome outcome = judge_change(state, change, status); outcome != Outcome::done) return outcome;
+  const bool own_row = at.found && row.writer == own;
+  if (change.kind == WriteKind::lock && own_row) return Outcome::done;
+
+  // The old row is copied first: what is written may be a view of it.
+  mvcc::Version* version = nullptr;
+  const RowFlags flags = change.new_flags(row);
+  const bool keeps_old = change.kind != WriteKind::grow &&
+                         (!own_row || !state.savepoints.empty() || has(flags, RowFlags::erased) ||
+                          has(row.flags, RowFlags::large));
+  std::string_view value = change.value;
+  if (keeps_old) {
+    version = state.undo->make(change.key, row.value);
+    if (change.kind == WriteKind::lock && change.exists) value = version->value();
+  }
+  change.row_value_bytes = value.size();
+  Node& page = *Node::at(leaf.edit());
+  const bool fits = at.found ? page.update_row(at.slot, own, flags, value)
+                             : page.insert_row(at.slot, change.key, own, flags, value);
+  if (!fits) return Outcome::no_room;
+  if (version == nullptr) return Outcome::done;
+  version->superseder = own;
+  version->writer = at.found ? change.met : kNoTransaction;
+  version->table = change.table.id;
+  version->root = change.table.root;
+  version->hash = mvcc::VersionStore::hash_of(change.table.id, change.key);
+  version->kind = at.found ? mvcc::VersionKind::row : mvcc::VersionKind::absent;
+  version->flags = change.met_flags;
+  version->erases = has(flags, RowFlags::erased);
+  version->shares_value = change.kind == WriteKind::lock && has(flags, RowFlags::large);
+  state.undo->link(version);
+  versions_.insert(version);
+  return Outcome::done;
+}
+
+Status Core::get_for_update(TransactionState& state, const Table& handle, std::string_view key, std::string& value) {
+  TRY(write(state, handle, key, WriteKind::lock, {}));
+  return get(state, handle, key, value);
+}
+
+// ---- redo ----
+
+Status Core::log_put(TransactionState& state, TableId table, std::string_view key, std::string_view value) {
+  const std::size_t first = std::min(value.size(), btree::kChainPieceBytes);
+  TRY(log_operation(state, {wal::OperationKind::put, table, key, value.substr(0, first)}));
+  for (value.remove_prefix(first); !value.empty();) {
+    const std::string_view piece = value.substr(0, btree::kChainPieceBytes);
+    TRY(log_operation(state, {wal::OperationKind::append, table, key, piece}));
+    value.remove_prefix(piece.size());
+  }
+  return {};
+}
+
+Status Core::log_operation(TransactionState& state, const wal::Operation& operation) {
+  if (log_ == nullptr) return {};
+  wal::append_operation(state.redo, operation);
+  if (state.redo.size() < kSpillBytes) return {};
+  // While a savepoint stands, what it may take back stays here.
+  if (!state.savepoints.empty()) return {};
+  Status status = spill(state);
+  if (!status.ok()) (void)abort(state).ok();  // its change is in the pages and nowhere else
+  return status;
+}
+
+// Moves the redo to the log as parts of a transaction whose commit comes later, or never.
+Status Core::spill(TransactionState& state) {
+  const GateHold inside(gate_, state);
+  std::string_view rest = state.redo;
+  while (!rest.empty()) {
+    const std::string_view part = wal::leading_operations(rest, wal::kUnitPayloadBytesMax);
+    const std::uint32_t crc = base::crc32c(part.data(), part.size());
+    const std::lock_guard lock(commit_mutex_);
+    if (!state.spilled) state.first_part = log_->appended_lsn();
+    state.spilled = true;
+    if (const Result<Lsn> end = log_->append(wal::UnitKind::part, Timestamp{0}, state.own_id(), part, crc); !end.ok()) {
+      fail_writing(end.status());
+      return end.status();
+    }
+    rest.remove_prefix(part.size());
+  }
+  state.redo.clear();
+  return {};
+}
+
+}  // namespace isolith::txn

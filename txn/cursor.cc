@@ -1,0 +1,315 @@
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "txn/cursor_state.h"
+
+namespace isolith::txn {
+
+using btree::Node;
+using btree::OptimisticGuard;
+using btree::RowFlags;
+using btree::RowView;
+using btree::Toward;
+using pages::Step;
+
+namespace {
+
+constexpr std::size_t kBatchFirst = 4;
+constexpr std::size_t kBatchMax = 1024;
+
+}  // namespace
+
+CursorState::CursorState(Core& core, TransactionState& state, const TableInfo& table, const KeyRange& range)
+    : core_(core), state_(state), serial_(state.serial), table_(table), lo_(range.lo) {
+  if (range.hi) hi_.emplace(*range.hi);
+  rule_ = core.read_rule(state);
+  if (rule_.view == ReadView::newest_committed) {
+    // One word announces the oldest of the transaction's snapshots; it keeps what newer ones need, too.
+    snapshot_ = state.cursor_snapshots.empty() ? core.register_snapshot(state.snapshot_ts)
+                                               : Timestamp{core.published_ts_.load(std::memory_order_acquire)};
+    state.cursor_snapshots.push_back(snapshot_);
+    rule_.as_of = snapshot_;
+    rule_.bounded = true;
+  }
+  state.handles.fetch_add(1, std::memory_order_relaxed);
+}
+
+CursorState::~CursorState() {
+  auto& snapshots = state_.cursor_snapshots;
+  if (rule_.bounded && state_.serial == serial_ && state_.phase == Phase::active) {
+    if (const auto own = std::find(snapshots.begin(), snapshots.end(), snapshot_); own != snapshots.end()) {
+      snapshots.erase(own);
+      const auto oldest = std::min_element(snapshots.begin(), snapshots.end());
+      state_.snapshot_ts.store(oldest == snapshots.end() ? 0 : raw(*oldest) + 1, std::memory_order_release);
+    }
+  }
+  core_.release_handle(state_);
+}
+
+// False, with the reason in `status_`, once the transaction is over or the table is gone.
+bool CursorState::ready() {
+  batch_.clear();
+  position_ = 0;
+  status_ = state_.serial == serial_ ? core_.check_active(state_)
+                                     : Status(StatusCode::aborted, "the cursor's transaction is over");
+  if (status_.ok() && table_.dropped.load(std::memory_order_acquire)) {
+    status_ = Status(StatusCode::not_found, "the table was dropped");
+  }
+  return status_.ok();
+}
+
+void CursorState::start(bool forward) {
+  forward_ = forward;
+  leaf_ = Leaf();
+  batch_limit_ = kBatchFirst;
+  fill();
+}
+
+void CursorState::seek_forward(std::optional<std::string_view> at) {
+  if (!ready()) return;
+  place_ = {std::string(at ? std::max(*at, std::string_view(lo_)) : std::string_view(lo_)), true, false, false};
+  start(true);
+}
+
+void CursorState::seek_backward(std::optional<std::string_view> at) {
+  if (!ready()) return;
+  if (at && (!hi_ || *at < *hi_)) {
+    place_ = {std::string(*at), true, false, false};
+  } else {
+    place_ = {hi_.value_or(std::string()), false, !hi_, false};
+  }
+  start(false);
+}
+
+void CursorState::next() {
+  if (!valid()) return;
+  if (!forward_ || writes_seen_ != state_.writes) return restart_behind(true);
+  if (++position_ == batch_.size()) fill();
+}
+
+void CursorState::prev() {
+  if (!valid()) return;
+  if (forward_ || writes_seen_ != state_.writes) return restart_behind(false);
+  if (++position_ == batch_.size()) fill();
+}
+
+// On from the row that the cursor stands on: the other way, or after writes of its own transaction.
+void CursorState::restart_behind(bool forward) {
+  std::string from(key());
+  if (!ready()) return;
+  place_ = {std::move(from), false, false, false};
+  start(forward);
+}
+
+// Batches are of one leaf; leaves without a row to see are passed over.
+void CursorState::fill() {
+  if (!ready()) return;
+  rule_.own = state_.own_id();
+  writes_seen_ = state_.writes;
+  while (batch_.empty() && !place_.at_end) {
+    bytes_used_ = 0;
+    Place after;
+    std::string unseen;
+    bool is_unseen = false;
+    status_ = btree::retry([&](Status& failure) {
+      batch_.clear();
+      bytes_used_ = 0;
+      horizon_ = core_.statuses_->horizon();
+      return fill_from_leaf(after, unseen, is_unseen, failure);
+    });
+    if (!status_.ok()) {
+      batch_.clear();
+      return;
+    }
+    place_ = std::move(after);
+    if (is_unseen && batch_.empty()) {
+      status_ = take_unseen(unseen);
+      if (!status_.ok()) return;
+    }
+  }
+  batch_limit_ = std::min(batch_limit_ * 2, kBatchMax);
+}
+
+Step CursorState::find_slot(OptimisticGuard& leaf, unsigned& slot, Status& failure) {
+  if (leaf_.id != kNoPage) {
+    const Step step = OptimisticGuard::acquire(*core_.cache_, leaf_.id, leaf, failure);
+    if (step == Step::ok && leaf.version() == leaf_.version) {
+      slot = leaf_.slot;
+      return Step::ok;
+    }
+    leaf_ = Leaf();
+    if (step == Step::failed) return step;
+  }
+  const btree::BTree tree(*core_.cache_, table_.root);
+  Toward toward = Toward::key;
+  if (!forward_) toward = place_.unbounded ? Toward::end : place_.inclusive ? Toward::key : Toward::before;
+  if (const Step step = tree.find_leaf(toward, place_.key, leaf, failure); step != Step::ok) return step;
+  const Node& node = *Node::at(leaf.bytes());
+  if (!forward_ && place_.unbounded) {
+    slot = node.count();
+    return Step::ok;
+  }
+  const btree::Position at = node.lower_bound(place_.key);
+  const bool skips = forward_ ? at.found && !place_.inclusive : at.found && place_.inclusive;
+  slot = at.slot + (skips ? 1 : 0);
+  return Step::ok;
+}
+
+// One batch. `slot` is the next one forward, or one behind the next one backward.
+Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_unseen, Status& failure) {
+  OptimisticGuard leaf;
+  unsigned slot = 0;
+  if (const Step step = find_slot(leaf, slot, failure); step != Step::ok) return step;
+  const Node& node = *Node::at(leaf.bytes());
+  const unsigned count = node.count();
+  const bool all_visible = node.newest_writer() < horizon_;
+  is_unseen = false;
+  bool in_range = true;
+  slot = std::min(slot, count);
+  while (in_range && !is_unseen && batch_.size() < batch_limit_ && (forward_ ? slot < count : slot > 0)) {
+    const unsigned at = forward_ ? slot : slot - 1;
+    switch (take(node, at, all_visible, unseen)) {
+      case Taken::row:
+      case Taken::nothing: break;
+      case Taken::unseen: is_unseen = true; break;
+      case Taken::out_of_range: in_range = false; break;
+    }
+    if (in_range) slot = forward_ ? slot + 1 : slot - 1;
+  }
+  const bool leaf_done = forward_ ? slot >= count : slot == 0;
+  after = Place();
+  after.at_end = !in_range;
+  if (is_unseen) {
+    // An unseen row behind others begins the next batch; alone it is looked up right after this.
+    after.key = unseen;
+    after.inclusive = !batch_.empty();
+  } else if (leaf_done && in_range) {
+    after.at_end = forward_ ? !node.has_upper_fence() : node.lower_fence().empty();
+    after.key = forward_ ? node.upper_fence() : node.lower_fence();
+    after.inclusive = forward_;
+  } else if (!batch_.empty()) {
+    const Row& last = batch_.back();
+    after.key.assign(bytes_.get() + last.key_at, last.key_size);
+    after.inclusive = false;
+  }
+  if (!leaf.validate()) {
+    leaf_ = Leaf();
+    return Step::restart;
+  }
+  leaf_ = leaf_done || is_unseen || !in_range ? Leaf() : Leaf{leaf.id(), leaf.version(), slot};
+  return Step::ok;
+}
+
+// Copies one row into the batch, if it is in the range and to be seen.
+CursorState::Taken CursorState::take(const Node& node, unsigned slot, bool all_visible, std::string& unseen) {
+  const RowView row = node.row(slot);
+  const std::size_t key_size = node.key_bytes(slot);
+  char* to = make_room(key_size + row.value.size());
+  node.copy_key(slot, to);
+  const std::string_view key(to, key_size);
+  if (forward_ ? hi_ && key >= std::string_view(*hi_) : key < std::string_view(lo_)) return Taken::out_of_range;
+  if (!all_visible && row.writer >= horizon_ && !core_.judge_version(state_, rule_, row.writer)) {
+    unseen.assign(key);
+    return Taken::unseen;
+  }
+  if (has(row.flags, RowFlags::erased)) return Taken::nothing;
+  std::memcpy(to + key_size, row.value.data(), row.value.size());
+  const auto at = static_cast<std::uint32_t>(bytes_used_);
+  batch_.push_back({at, static_cast<std::uint32_t>(key_size), at + static_cast<std::uint32_t>(key_size),
+                    static_cast<std::uint32_t>(row.value.size()), has(row.flags, RowFlags::large)});
+  bytes_used_ += key_size + row.value.size();
+  return Taken::row;
+}
+
+// A row whose newest version is not for this reader: an older one, if there is one.
+Status CursorState::take_unseen(const std::string& key) {
+  Core::Found found;
+  TRY(core_.find_row_shared(state_, table_, key, rule_, scratch_, found));
+  if (!found.exists) return {};
+  char reference[btree::kChainReferenceBytes];
+  std::string_view value = scratch_;
+  if (found.large) {
+    btree::store_reference(reference, found.chain);
+    value = std::string_view(reference, sizeof reference);
+  }
+  char* to = make_room(key.size() + value.size());
+  std::memcpy(to, key.data(), key.size());
+  std::memcpy(to + key.size(), value.data(), value.size());
+  const auto at = static_cast<std::uint32_t>(bytes_used_);
+  batch_.push_back({at, static_cast<std::uint32_t>(key.size()), at + static_cast<std::uint32_t>(key.size()),
+                    static_cast<std::uint32_t>(value.size()), found.large});
+  bytes_used_ += key.size() + value.size();
+  return {};
+}
+
+char* CursorState::make_room(std::size_t size) {
+  if (bytes_used_ + size > bytes_size_) {
+    const std::size_t grown = std::max(bytes_size_ * 2, bytes_used_ + size + 2048);
+    auto bytes = std::make_unique_for_overwrite<char[]>(grown);
+    if (bytes_used_ > 0) std::memcpy(bytes.get(), bytes_.get(), bytes_used_);
+    bytes_ = std::move(bytes);
+    bytes_size_ = grown;
+  }
+  return bytes_.get() + bytes_used_;
+}
+
+std::string_view CursorState::value() {
+  const Row& row = batch_[position_];
+  const std::string_view stored(bytes_.get() + row.value_at, row.value_size);
+  if (!row.large) [[likely]] return stored;
+  Core::Found found;
+  found.exists = true;
+  found.large = true;
+  found.chain = btree::load_reference(stored);
+  const std::string row_key(key());
+  for (pages::Backoff backoff;; backoff.pause()) {
+    if (!found.exists || !found.large) break;
+    try {
+      large_value_.resize(found.chain.size);
+    } catch (const std::bad_alloc&) {
+      status_ = Status(StatusCode::too_large, "no memory for a value of " + std::to_string(found.chain.size) + " bytes");
+      break;
+    }
+    const Step step = core_.read_large(found, 0, large_value_.data(), large_value_.size(), status_);
+    if (step == Step::ok) return large_value_;
+    if (step == Step::failed) break;
+    // The transaction replaced the value itself, or it reads what is not committed: what is there now counts.
+    status_ = core_.find_row_shared(state_, table_, row_key, rule_, large_value_, found);
+    if (!status_.ok()) break;
+  }
+  if (status_.ok() && found.exists) return large_value_;
+  batch_.clear();
+  return {};
+}
+
+Result<Cursor> Core::cursor(TransactionState& state, const Table& handle, const KeyRange& range) {
+  TRY(check_active(state));
+  Status status;
+  const TableInfo* table = find_table(state, handle, status);
+  if (table == nullptr) return status;
+  TRY(check_key(range.lo));
+  if (range.hi) TRY(check_key(*range.hi));
+  return Cursor(std::make_unique<CursorState>(*this, state, *table, range));
+}
+
+Result<std::uint64_t> Core::erase_range(TransactionState& state, const Table& table, const KeyRange& range) {
+  TRY(check_writable(state));
+  Result<Cursor> rows = cursor(state, table, range);
+  TRY(rows);
+  std::uint64_t erased = 0;
+  std::string key;
+  for (rows->seek_first(); rows->valid(); rows->next()) {
+    key = rows->key();
+    const Status status = write(state, table, key, WriteKind::erase, {});
+    if (status.ok()) {
+      ++erased;
+    } else if (!status.is(StatusCode::not_found)) {
+      return status;
+    }
+  }
+  TRY(rows->status());
+  return erased;
+}
+
+}  // namespace isolith::txn

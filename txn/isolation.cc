@@ -1,0 +1,29 @@
+#include "isolith/isolation.h"
+
+#include "txn/levels.h"
+
+namespace isolith {
+namespace {
+
+constexpr Isolation kLevels[] = {Isolation::read_uncommitted, Isolation::read_committed};
+
+}  // namespace
+
+const IsolationPolicy& policy_of(Isolation level) noexcept {
+  switch (level) {
+    case Isolation::read_uncommitted: return txn::read_uncommitted();
+    case Isolation::read_committed: break;
+  }
+  return txn::read_committed();
+}
+
+std::string_view to_string(Isolation level) noexcept { return policy_of(level).name(); }
+
+std::optional<Isolation> parse_isolation(std::string_view name) noexcept {
+  for (const Isolation level : kLevels) {
+    if (to_string(level) == name) return level;
+  }
+  return std::nullopt;
+}
+
+}  // namespace isolith

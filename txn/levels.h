@@ -1,0 +1,13 @@
+// The built-in isolation levels, one source file each: level_NAME.cc.
+//
+// Threads: any.
+#pragma once
+
+#include "isolith/isolation.h"
+
+namespace isolith::txn {
+
+const IsolationPolicy& read_uncommitted() noexcept;
+const IsolationPolicy& read_committed() noexcept;
+
+}  // namespace isolith::txn

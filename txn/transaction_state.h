@@ -1,0 +1,94 @@
+// TransactionState: all that the engine keeps of one running transaction; Slots: where they live.
+//
+// A state is a slot that is used again by one transaction after another and is never freed while the database object
+// lives, so that others may look at its shared words at any time.
+//
+// Threads: the words of the first part by any thread, the rest by the transaction's own (one at a time), and by
+// the checkpointer while the gate is closed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "btree/page_chain.h"
+#include "isolith/options.h"
+#include "mvcc/version_store.h"
+#include "mvcc/visibility.h"
+
+namespace isolith::txn {
+
+enum class Phase : std::uint8_t { active, committed, aborted };
+
+// Where to roll back to.
+struct SavepointMark {
+  mvcc::Version* newest = nullptr;
+  std::size_t redo_bytes = 0;
+};
+
+struct alignas(64) TransactionState {
+  // ---- shared words ----
+  std::atomic<std::uint32_t> in_use{0};
+  std::atomic<std::uint32_t> in_gate{0};
+  std::atomic<std::uint64_t> id{0};           // 0: has not written
+  std::atomic<std::uint64_t> start_ts{0};     // what was published when it began; 0: no transaction here
+  std::atomic<std::uint64_t> snapshot_ts{0};  // the oldest snapshot it reads from; 0: none
+  std::atomic<std::uint32_t> ended{0};        // counts the transactions that ended here; waiters sleep on it
+  std::atomic<std::uint32_t> waiters{0};
+  std::atomic<bool> broken{false};            // its rollback failed: its rows stay in progress until the database is reopened
+
+  // ---- the owner's ----
+  alignas(64) std::atomic<std::uint32_t> handles{0};  // the Transaction and its cursors
+  Phase phase = Phase::aborted;
+  bool read_only = false;
+  Durability durability = Durability::sync;
+  ReadView view = ReadView::newest_committed;
+  const IsolationPolicy* policy = nullptr;
+  std::uint64_t serial = 0;                   // of this transaction among those of the slot
+  mvcc::UndoLog* undo = nullptr;              // from its first write on
+  std::string redo;                           // operations, what was spilled not counted
+  bool spilled = false;
+  Lsn first_part{};                           // where its first part is in the log, when spilled
+  std::uint64_t writes = 0;                   // rows changed so far: a cursor looks again after its own
+  PageId pending_chain = kNoPage;             // a large value that no row refers to yet
+  bool changes_tables = false;                // it made or dropped some
+  std::optional<btree::ChainWriter> tail;     // of the large value that it appended to last
+  Timestamp seen_ts{};                        // newest commit that it read and that may not be durable yet
+  std::vector<SavepointMark> savepoints;
+  std::vector<Timestamp> cursor_snapshots;    // of the open cursors
+  std::uint32_t index = 0;                    // of the slot
+
+  [[nodiscard]] TransactionId own_id() const noexcept { return TransactionId{id.load(std::memory_order_relaxed)}; }
+};
+
+class Slots {
+ public:
+  static constexpr std::uint32_t kSlotsMax = 65536;
+
+  Slots() : places_(new std::atomic<TransactionState*>[kSlotsMax]()) {}
+  ~Slots();
+  Slots(const Slots&) = delete;
+  Slots& operator=(const Slots&) = delete;
+
+  // A free slot, the one that this thread had last if it can; null when all are in use.
+  TransactionState* acquire();
+  static void release(TransactionState& state) noexcept { state.in_use.store(0, std::memory_order_release); }
+
+  // Slots that were ever used; `at(i)` for i below it.
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_.load(std::memory_order_seq_cst); }
+  [[nodiscard]] TransactionState& at(std::uint32_t index) const noexcept {
+    return *places_[index].load(std::memory_order_acquire);
+  }
+
+ private:
+  std::unique_ptr<std::atomic<TransactionState*>[]> places_;
+  std::atomic<std::uint32_t> count_{0};
+  std::mutex grow_mutex_;
+};
+
+}  // namespace isolith::txn
