@@ -56,7 +56,6 @@ bool SimulatedNames::Change::is_in(const NodePtr& directory) const noexcept {
 }
 
 bool SimulatedNames::Change::is_related(const Change& other) const noexcept {
-  if (node == other.node) return true;
   for (const Entry& mine : entries) {
     for (const Entry& theirs : other.entries) {
       if (mine.directory == theirs.directory && mine.name == theirs.name) return true;
@@ -104,7 +103,7 @@ Result<NodePtr> SimulatedNames::create(std::string_view call, const std::string&
   if (!place.ok()) return std::move(place).status();
   if (place->node) return system_failure(call, path, EEXIST);
   const NodePtr node = std::make_shared<SimulatedNode>(is_directory, tracked_);
-  make({.entries = {{place->directory, place->name, node}}, .node = node});
+  make({.entries = {{place->directory, place->name, node}}});
   return node;
 }
 
@@ -114,7 +113,7 @@ Result<NodePtr> SimulatedNames::remove(const std::string& path) {
   if (!place->node) return system_failure("unlink", path, ENOENT);
   if (place->node == root_) return system_failure("rmdir", path, EBUSY);
   if (!place->node->names.empty()) return system_failure("rmdir", path, ENOTEMPTY);
-  make({.entries = {{place->directory, place->name, nullptr}}, .node = place->node});
+  make({.entries = {{place->directory, place->name, nullptr}}});
   return place->node;
 }
 
@@ -130,8 +129,7 @@ Result<NodePtr> SimulatedNames::rename(const std::string& from, const std::strin
   if (const int error = rename_error(source->node, target->node, target->directory); error != 0)
     return system_failure("rename", both, error);
   make({.entries = {{source->directory, source->name, nullptr},
-                    {target->directory, target->name, source->node}},
-        .node = source->node});
+                    {target->directory, target->name, source->node}}});
   return target->node;
 }
 

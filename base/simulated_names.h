@@ -4,9 +4,10 @@
 //   1. The durable names of all directories with all of `changes_` applied in order are the names that are
 //      seen.
 //   2. A rename is one change: both of its names survive a crash or neither.
-//   3. Two changes are related if they concern the same name of a directory or the same file. A change never
-//      survives where an earlier related one is lost; unrelated ones survive in any combination. Syncing a
-//      directory makes its changes durable, and the earlier ones elsewhere that they are related to.
+//   3. Two changes are related if they concern the same name of a directory (so are all changes of one file,
+//      as each begins with the name that the last one gave it). A change never survives where an earlier
+//      related one is lost; unrelated ones survive in any combination. Syncing a directory makes its changes
+//      durable, and the earlier ones elsewhere that they are related to.
 //   4. A change that met a failed sync does not become durable by a later good one, unless a related one
 //      needs it.
 //
@@ -76,7 +77,6 @@ class SimulatedNames {
 
   struct Change {
     std::vector<Entry> entries;
-    NodePtr node;  // what is created, renamed or removed
     bool met_failed_sync = false;
 
     [[nodiscard]] bool is_in(const NodePtr& directory) const noexcept;

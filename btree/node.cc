@@ -87,8 +87,8 @@ Position Node::lower_bound_among_equal_heads(unsigned low, const Suffix& wanted)
 
 PageId Node::child_for(std::string_view key, unsigned* slot) const noexcept {
   const Position position = lower_bound(key);
-  *slot = position.slot + (position.found ? 1 : 0);  // the keys of a child are smaller than its separator
-  return child(*slot);
+  const unsigned at = position.slot + (position.found ? 1 : 0); if (slot) *slot = at;
+  return child(at);
 }
 
 // ---- rows ----

@@ -120,6 +120,7 @@ class Node {
   bool insert_row(unsigned slot, std::string_view key, TransactionId writer, RowFlags flags,
                   std::string_view value) noexcept;
   // Replaces the row's writer, flags and value; in place where the size allows. False when there is no room.
+  // Here and in insert_row, key and value lie outside of the page.
   bool update_row(unsigned slot, TransactionId writer, RowFlags flags, std::string_view value) noexcept;
   void remove_row(unsigned slot) noexcept;
 

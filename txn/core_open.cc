@@ -107,9 +107,7 @@ Status Core::create_if_needed() {
   Result<std::unique_ptr<pages::PageFile>> file = pages::PageFile::create(files_, data_path(), random_number());
   TRY(file);
   file_ = *std::move(file);
-  recovery_.created = true;
-  TRY(files_.create_directory(log_path()));
-  return files_.sync_directory(path_);
+  return {};
 }
 
 Status Core::open_files() {

@@ -20,6 +20,8 @@ Status Core::recover() {
     if (options_.read_only) return {StatusCode::not_found, path_ + " was never finished being made"};
     TRY(btree::BTree::create(*cache_, catalog_root));
     recovery_.created = true;
+    TRY(files_.create_directory(log_path()));
+    TRY(files_.sync_directory(path_));
   }
   tables_.add(kCatalogTable, catalog_root, "(catalog)");
   next_table_.store(std::max(header.next_table, std::uint32_t{1}), std::memory_order_relaxed);
@@ -29,7 +31,8 @@ Status Core::recover() {
   Lsn end = header.replay_from;
   Timestamp newest = header.timestamp;
   std::uint64_t next_id = raw(header.next_transaction);
-  if (memory_ == nullptr) TRY(replay(end, newest, next_id));
+  // Nothing was promised before the first checkpoint: whatever the log holds is a making that was not finished.
+  if (memory_ == nullptr && !recovery_.created) TRY(replay(end, newest, next_id));
   statuses_ = std::make_unique<mvcc::StatusTable>(TransactionId{next_id});
   newest_ts_ = raw(newest);
   published_ts_.store(raw(newest), std::memory_order_relaxed);

@@ -9,7 +9,11 @@
 namespace isolith::txn {
 namespace {
 
-std::string name_of(TransactionId id) { return "T" + std::to_string(raw(id)); }
+std::string name_of(TransactionId id) {
+  std::string name(1, 'T');
+  name += std::to_string(raw(id));
+  return name;
+}
 
 TransactionState* find_slot(Slots& slots, TransactionId id) {
   for (std::uint32_t i = 0; i < slots.count(); ++i) {

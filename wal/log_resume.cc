@@ -1,6 +1,7 @@
 #include "wal/log_resume.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "base/check.h"
@@ -22,25 +23,51 @@ Result<bool> has_no_claims(const SegmentPool& pool, const Segment& segment) {
   return *claim == scan.end();
 }
 
-// What the newest mark of a segment before `end` proves; `none` without one.
-Result<Lsn> newest_proof(const SegmentPool& pool, const Segment& segment, Lsn end, Lsn none) {
+// A walk through a segment's units up to `end`: whether they are all there, and what the newest mark proves.
+struct Walk {
+  Lsn stopped{};
+  bool whole = true;
+  std::optional<Lsn> proven;
+};
+
+Result<Walk> walk_through(const SegmentPool& pool, const Segment& segment, Lsn end) {
   SegmentScan scan = scan_of(pool, segment);
-  Lsn proven = none;
-  for (Lsn position = scan.first_unit(); position < end && scan.has_room(position);) {
+  Walk walk{.stopped = scan.first_unit(), .whole = true, .proven = {}};
+  while (walk.stopped < end && scan.has_room(walk.stopped)) {
     UnitHeader header;
     Unit unit;
-    const Result<UnitFault> fault = scan.unit_at(position, header, unit);
+    const Result<UnitFault> fault = scan.unit_at(walk.stopped, header, unit);
     if (!fault.ok()) return fault.status();
     if (*fault != UnitFault::none) {
+      walk.whole = false;
+      break;
+    }
+    if (unit.kind == UnitKind::mark) walk.proven = static_cast<Lsn>(raw(unit.timestamp));
+    walk.stopped = unit.end;
+  }
+  return walk;
+}
+
+// Goes back from the last segment to the newest mark. What it proves is returned, or the start of the first
+// segment where no mark is found.
+Result<Lsn> newest_proof(const SegmentPool& pool, Lsn end) {
+  const auto& segments = pool.in_use();
+  for (std::size_t i = segments.size() - 1;; --i) {
+    const Segment& segment = *segments[i];
+    const Result<Walk> walk = walk_through(pool, segment, end);
+    if (!walk.ok()) return walk.status();
+    if (!walk->whole && i + 1 == segments.size()) {
       return Status(StatusCode::corruption, segment.path + " at offset " +
-                                                std::to_string(scan.offset_of(position)) +
+                                                std::to_string(distance(segment.start, walk->stopped)) +
                                                 ": expected a unit, since the log was read up to LSN " +
                                                 std::to_string(raw(end)) + ", found none");
     }
-    if (unit.kind == UnitKind::mark) proven = static_cast<Lsn>(raw(unit.timestamp));
-    position = unit.end;
+    // Not whole, though all that the reader needed was: it had been released, so the log was durable up to
+    // its end and beyond, and the crash tore the header that was to recycle it.
+    if (!walk->whole) return segment.end();
+    if (walk->proven) return *walk->proven;
+    if (i == 0 || segments[i - 1]->end() != segment.start) return segment.start;
   }
-  return proven;
 }
 
 // Writes what is there once more, so that a sync of this process answers for it.
@@ -88,24 +115,12 @@ Result<Lsn> resume_log(SegmentPool& pool, Lsn end) {
     TRY(wipe_claims(pool, *last, end));
   }
 
-  // Back to the newest mark, then everything from what it proves on once more.
-  const auto& segments = pool.in_use();
-  std::size_t first = segments.size() - 1;
-  Lsn proven = segments[first]->start;
-  for (;; --first) {
-    const Lsn start = segments[first]->start;
-    const Result<Lsn> found = newest_proof(pool, *segments[first], end, start);
-    if (!found.ok()) return found.status();
-    proven = *found;
-    const bool marked = proven != start;
-    const bool preceded = first > 0 && segments[first - 1]->end() == start;
-    if (marked || !preceded) break;
-  }
-  while (proven < segments[first]->start && first > 0 && segments[first - 1]->end() == segments[first]->start)
-    --first;
-  for (std::size_t i = first; i < segments.size(); ++i) {
-    TRY(rewrite(*segments[i], proven, end));
-    TRY(segments[i]->file->sync());
+  const Result<Lsn> proven = newest_proof(pool, end);
+  if (!proven.ok()) return proven;
+  for (const std::unique_ptr<Segment>& segment : pool.in_use()) {
+    if (segment->end() <= *proven) continue;
+    TRY(rewrite(*segment, *proven, end));
+    TRY(segment->file->sync());
   }
   return proven;
 }

@@ -151,6 +151,15 @@ TEST_F(SimulatedCrashTest, WhatWasCutBeforeASurvivingLengthDoesNotComeBack) {
   expect_states({kA + kA, kB + kA, "", kB + kZeros, kZeros, kB});
 }
 
+TEST_F(SimulatedCrashTest, ASurvivingCutTakesTheWritesBeforeIt) {
+  write(0, kA);
+  ASSERT_TRUE(file_->sync().ok());
+  write(0, kB);
+  ASSERT_TRUE(file_->truncate(0).ok());
+  ASSERT_TRUE(file_->truncate(4 * kSectorBytes).ok());  // this length is there only where the cut is
+  expect_states({kA, kB, "", kZeros + kZeros + kZeros + kZeros});
+}
+
 TEST_F(SimulatedCrashTest, AnUnsyncedDiscardSurvivesOrNot) {
   const std::string page(4096, 'p');
   write(0, page + page);
@@ -311,7 +320,8 @@ TEST_F(SimulatedCrashTest, RandomHistoriesStayWithinTheModel) {
         ASSERT_FALSE(file->sync().ok());
         model.sync(false);
       } else {
-        const std::string bytes(1 + random.below(2000), static_cast<char>('a' + random.below(26)));
+        std::string bytes(1 + random.below(2000), '\0');
+        for (char& byte : bytes) byte = static_cast<char>(random.next());
         ASSERT_TRUE(file->write_at(offset, bytes.data(), bytes.size()).ok());
         model.write(offset, bytes);
       }

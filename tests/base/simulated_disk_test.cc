@@ -132,7 +132,6 @@ TEST_F(SimulatedDiskTest, ALimitOnItsBytesIsKept) {
   EXPECT_TRUE(other->write_at(0, "x", 1).is(StatusCode::no_space));
   EXPECT_TRUE(file_->truncate(12).ok());
   EXPECT_TRUE(other->write_at(0, "01234567", 8).ok());
-  EXPECT_TRUE(disk_.crash(0)->open("n", OpenMode::create).ok());
   EXPECT_TRUE(disk_.remove("d/a").ok());
   EXPECT_TRUE(other->write_at(8, "012345678901", 12).ok());
   EXPECT_TRUE(other->write_at(20, "x", 1).is(StatusCode::no_space));
@@ -140,6 +139,15 @@ TEST_F(SimulatedDiskTest, ALimitOnItsBytesIsKept) {
   EXPECT_TRUE(other->write_at(20, "x", 1).is(StatusCode::no_space));
   disk_.set_capacity(0);
   EXPECT_TRUE(other->write_at(20, "x", 1).ok());
+}
+
+TEST_F(SimulatedDiskTest, ALimitHoldsAfterACrash) {
+  ASSERT_TRUE(file_->sync().ok() && disk_.sync_directory("d").ok() && disk_.sync_directory("").ok());
+  disk_.set_capacity(20);
+  const auto after = disk_.crash(0);
+  const auto file = std::move(*after->open("d/a", OpenMode::read_write));
+  EXPECT_TRUE(file->write_at(10, "0123456789", 10).ok());
+  EXPECT_TRUE(file->write_at(20, "x", 1).is(StatusCode::no_space));
 }
 
 TEST_F(SimulatedDiskTest, AReplacedFileGivesItsBytesBack) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Self-test of the style test: a small tree that keeps all rules, and one change for each way to break one."""
+"""Self-test of the style test: a small tree that keeps all rules, and a change for each way to break one."""
 
 import pathlib
 import tempfile

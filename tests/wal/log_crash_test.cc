@@ -237,6 +237,27 @@ TEST(LogCrash, WhatAFailedSyncLeftInTheCacheIsWrittenAgainBeforeItCounts) {
   }
 }
 
+// A released segment whose header page was being replaced for recycling: of its sectors some are new, and
+// none is needed.
+TEST(LogCrash, AReleasedSegmentTornByRecyclingDoesNotStopTheNextOpening) {
+  const auto disk = disk_with_directory();
+  Lsn end{};
+  {
+    auto writer = LogWriter::open(small_log(*disk), Lsn{}, Timestamp{});
+    for (std::uint64_t i = 1; i <= 12; ++i) {
+      end = *append(**writer, {UnitKind::commit, Timestamp{i}, TransactionId{i}, std::string(500, 'x'), {}});
+    }
+    ASSERT_GT(end, Lsn{4096 + 64});
+    ASSERT_LT(end, Lsn{8192});
+    ASSERT_TRUE((*writer)->make_durable(end, kNoTransaction).ok());
+  }
+  write_file(*disk, "wal/0000000000000000.log", 512, std::string(1024, '\0'));
+  const auto log = read_log(*disk, Lsn{4096}, end);
+  ASSERT_TRUE(log.ok()) << log.status().to_string();
+  auto writer = LogWriter::open(small_log(*disk), log->end, Timestamp{12});
+  ASSERT_TRUE(writer.ok()) << writer.status().to_string();
+}
+
 TEST(LogCrash, TheUntouchedNextSegmentIsKept) {
   const auto disk = disk_with_directory();
   LogWriterOptions options = small_log(*disk);

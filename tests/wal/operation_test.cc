@@ -72,6 +72,17 @@ TEST(Operation, ImpossibleFieldsAreMalformed) {
   }
 }
 
+TEST(Operation, LeadingOperationsAreWholeAndAtLeastOne) {
+  std::string bytes;
+  for (int i = 0; i < 10; ++i)
+    append_operation(bytes, {OperationKind::put, TableId{1}, "key", "value"});  // 12 bytes
+  EXPECT_EQ(leading_operations(bytes, 12).size(), 12u);
+  EXPECT_EQ(leading_operations(bytes, 35).size(), 24u);
+  EXPECT_EQ(leading_operations(bytes, 36).size(), 36u);
+  EXPECT_EQ(leading_operations(bytes, 4096).size(), bytes.size());
+  EXPECT_EQ(leading_operations(bytes, 36).data(), bytes.data());
+}
+
 TEST(Operation, RandomBytesAreReadWithinTheirBounds) {
   base::Random random(testing::test_seed());
   for (int round = 0; round < 20000; ++round) {
