@@ -1,5 +1,6 @@
 // Integers in byte strings: little-endian fixed width, and the unsigned varint (LEB128, 1 to 10 bytes).
-// `load` and `store` need no alignment. Readers of untrusted bytes use ByteReader, which never passes its end.
+// `load` and `store` need no alignment. Readers of untrusted bytes use ByteReader, which never passes its
+// end.
 //
 // Threads: pure functions.
 #pragma once
@@ -13,7 +14,8 @@
 
 namespace isolith::base {
 
-static_assert(std::endian::native == std::endian::little, "isolith's formats are written as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "isolith's formats are written as they lie in memory");
 
 template <typename T>
 T load(const void* from) noexcept {
@@ -44,7 +46,8 @@ void append_fixed(std::string& out, T value) {
   out.append(bytes, sizeof bytes);
 }
 
-// Takes values off the front of a byte string. After the first value that is not there in full every call fails.
+// Takes values off the front of a byte string. After the first value that is not there in full every call
+// fails.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) noexcept : rest_(bytes) {}

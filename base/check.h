@@ -1,7 +1,7 @@
 // CHECK, DCHECK and TRY: the only macros of isolith.
 //
-// CHECK(condition, "what it means") ends the process with file, line and text: a broken invariant must never reach the
-// disk. DCHECK is CHECK in builds with assertions (ISOLITH_ASSERTIONS) and nothing otherwise.
+// CHECK(condition, "what it means") ends the process with file, line and text: a broken invariant must never
+// reach the disk. DCHECK is CHECK in builds with assertions (ISOLITH_ASSERTIONS) and nothing otherwise.
 // TRY(expression) returns the Status of a failed expression to the caller.
 #pragma once
 
@@ -25,8 +25,9 @@ Status take_status(const Result<T>&& result) {
 
 }  // namespace isolith::base
 
-#define CHECK(condition, text) \
-  (static_cast<bool>(condition) ? void(0) : ::isolith::base::check_failed(__FILE__, __LINE__, #condition, text))
+#define CHECK(condition, text)            \
+  (static_cast<bool>(condition) ? void(0) \
+                                : ::isolith::base::check_failed(__FILE__, __LINE__, #condition, text))
 
 #ifdef ISOLITH_ASSERTIONS
 #define DCHECK(condition, text) CHECK(condition, text)

@@ -1,5 +1,5 @@
-// Strong types for the numbers that must never be mixed up. Each is an enum class over an integer: no arithmetic by
-// accident, `raw()` to get at the number, `next()` for the successor.
+// Strong types for the numbers that must never be mixed up. Each is an enum class over an integer: no
+// arithmetic by accident, `raw()` to get at the number, `next()` for the successor.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@ enum class SlotId : std::uint32_t {};        // place in the data file, in pages
 enum class TableId : std::uint32_t {};       // 0 is the catalog
 enum class TransactionId : std::uint64_t {}; // of a transaction that wrote; 0 names none, 56 bits are used
 enum class Timestamp : std::uint64_t {};     // commit order; 0 is before every commit
-enum class Lsn : std::uint64_t {};           // log sequence number: byte position in the log since the database was made
+enum class Lsn : std::uint64_t {
+};  // log sequence number: byte position in the log since the database was made
 
 inline constexpr PageId kNoPage{0};
 inline constexpr SlotId kNoSlot{0};

@@ -4,7 +4,6 @@
 // ISOLITH_BENCH_DIRECTORY says where the files go (default: the system's folder for temporary files): the
 // figures of the durable ones are those of its disk.
 #include <benchmark/benchmark.h>
-#include <stdlib.h>
 
 #include <cstdlib>
 #include <filesystem>

@@ -20,8 +20,8 @@ Status BTree::create(PageCache& cache, PageId& root) {
   return {};
 }
 
-// From a node to its child. The parent is validated after the child's version was taken: then the child was the
-// parent's child at that moment, and a later change of either shows.
+// From a node to its child. The parent is validated after the child's version was taken: then the child was
+// the parent's child at that moment, and a later change of either shows.
 Step BTree::descend(PageId child, OptimisticGuard& parent, OptimisticGuard& node, Status& failure) const {
   const Step step = OptimisticGuard::acquire(*cache_, child, node, failure);
   if (step == Step::ok) [[likely]] prefetch(node.bytes());
@@ -34,14 +34,22 @@ Step BTree::descend(PageId child, OptimisticGuard& parent, OptimisticGuard& node
   return step;
 }
 
-Step BTree::find_leaf(Toward toward, std::string_view key, OptimisticGuard& leaf, Status& failure) const {
-  if (const Step step = OptimisticGuard::acquire(*cache_, root_, leaf, failure); step != Step::ok) return step;
+Step BTree::find_leaf(Toward toward, std::string_view key, OptimisticGuard& leaf, Status& failure,
+                      PageId* next) const {
+  if (next != nullptr) *next = kNoPage;
+  if (const Step step = OptimisticGuard::acquire(*cache_, root_, leaf, failure); step != Step::ok)
+    return step;
   OptimisticGuard parent;
   while (!node_of(leaf).is_leaf()) {
     const Node& node = node_of(leaf);
     PageId child = kNoPage;
     switch (toward) {
-      case Toward::key: child = node.child_for(key, nullptr); break;
+      case Toward::key: {
+        unsigned slot = 0;
+        child = node.child_for(key, &slot);
+        if (next != nullptr) *next = slot < node.count() ? node.child(slot + 1) : kNoPage;
+        break;
+      }
       case Toward::before: child = node.child(node.lower_bound(key).slot); break;
       case Toward::end: child = node.child(node.count()); break;
     }
@@ -53,7 +61,8 @@ Step BTree::find_leaf(Toward toward, std::string_view key, OptimisticGuard& leaf
 
 Step BTree::find_node(unsigned level, std::string_view key, Path& path, Status& failure) const {
   path.parent.release();
-  if (const Step step = OptimisticGuard::acquire(*cache_, root_, path.node, failure); step != Step::ok) return step;
+  if (const Step step = OptimisticGuard::acquire(*cache_, root_, path.node, failure); step != Step::ok)
+    return step;
   while (node_of(path.node).level() > level) {
     const PageId child = node_of(path.node).child_for(key, nullptr);
     std::swap(path.parent, path.node);

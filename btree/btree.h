@@ -1,14 +1,18 @@
-// BTree: descending, splitting, merging, with optimistic lock coupling (Leis et al., "Optimistic Lock Coupling", 2019).
+// BTree: descending, splitting, merging, with optimistic lock coupling (Leis et al., "Optimistic Lock
+// Coupling", 2019).
 //
 // Invariants:
-//   1. The root page's id never changes; its contents move down when it splits, up when it has one child left.
-//   2. The children of an inner node cover its fences without a gap; a node's fences are its parent's separators.
+//   1. The root page's id never changes; its contents move down when it splits, up when it has one child
+//      left.
+//   2. The children of an inner node cover its fences without a gap; a node's fences are its parent's
+//      separators.
 //   3. All leaves have the same depth.
-//   4. A node is freed only under the exclusive latches of its parent and itself, so that an optimistic reader that still
-//      has its id fails at the parent or at the node's version.
+//   4. A node is freed only under the exclusive latches of its parent and itself, so that an optimistic
+//      reader that still has its id fails at the parent or at the node's version.
 //
-// Latches: down the tree optimistically; changes upgrade parent, then node, by trying. A restart is a return value
-// (`Step::restart`) and is taken in `retry`, nowhere else. No latch is held on return but where a guard is handed out.
+// Latches: down the tree optimistically; changes upgrade parent, then node, by trying. A restart is a return
+// value (`Step::restart`) and is taken in `retry`, nowhere else. No latch is held on return but where a guard
+// is handed out.
 //
 // Every changing member is called within the checkpoint gate.
 //
@@ -70,8 +74,10 @@ class BTree {
 
   // ---- finding ----
 
-  // Ends with an optimistic hold of a leaf.
-  Step find_leaf(Toward toward, std::string_view key, OptimisticGuard& leaf, Status& failure) const;
+  // Ends with an optimistic hold of a leaf. `next`, where it is given, is the leaf to the right, to be
+  // prefetched: a hint, and kNoPage where the parent does not know it.
+  Step find_leaf(Toward toward, std::string_view key, OptimisticGuard& leaf, Status& failure,
+                 PageId* next = nullptr) const;
 
   // `leaf` is the latched leaf that covers `key`.
   Status lock_leaf(std::string_view key, ExclusiveGuard& leaf) const;
@@ -79,14 +85,16 @@ class BTree {
 
   // ---- changing ----
 
-  // Makes room for a row of `row_bytes` (key + value) in the leaf that covers `key`. Call without a latch, then look for
-  // the leaf again: another thread may have used the room.
+  // Makes room for a row of `row_bytes` (key + value) in the leaf that covers `key`. Call without a latch,
+  // then look for the leaf again: another thread may have used the room.
   Status split_for(std::string_view key, std::size_t row_bytes);
 
   // Merges the leaf that covers `key` with a neighbour if it is underfull, and so on upward.
   Status merge_around(std::string_view key);
 
-  [[nodiscard]] static bool is_underfull(const Node& node) noexcept { return node.used_bytes() < kUnderfullBytes; }
+  [[nodiscard]] static bool is_underfull(const Node& node) noexcept {
+    return node.used_bytes() < kUnderfullBytes;
+  }
 
   // ---- everything: nobody else changes the tree meanwhile ----
 
@@ -94,7 +102,8 @@ class BTree {
   Status free_all(const std::function<Status(const RowView&)>& on_row);
 
   // Walks the tree, checks every rule and counts. `on_row` may be empty; `on_page` is told of each page.
-  Status walk(TreeStats& stats, std::vector<std::string>& problems, const std::function<void(PageId)>& on_page,
+  Status walk(TreeStats& stats, std::vector<std::string>& problems,
+              const std::function<void(PageId)>& on_page,
               const std::function<void(std::string_view key, const RowView&)>& on_row) const;
 
  private:
@@ -108,7 +117,8 @@ class BTree {
   Step descend(PageId child, OptimisticGuard& parent, OptimisticGuard& node, Status& failure) const;
 
   Status split_node(unsigned level, std::string_view key, std::size_t row_bytes);
-  Step try_split(unsigned level, std::string_view key, std::size_t row_bytes, std::size_t& parent_needs, Status& failure);
+  Step try_split(unsigned level, std::string_view key, std::size_t row_bytes, std::size_t& parent_needs,
+                 Status& failure);
   Step raise_root(ExclusiveGuard& root, Status& failure);
 
   Step try_merge(unsigned level, std::string_view key, bool& go_up, Status& failure);

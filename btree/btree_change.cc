@@ -25,7 +25,8 @@ void copy_contents(ExclusiveGuard& to, const ExclusiveGuard& from) noexcept {
 
 Status BTree::split_for(std::string_view key, std::size_t row_bytes) { return split_node(0, key, row_bytes); }
 
-// Splits the node at `level` that covers `key`; its parent first where that has no room for one more separator.
+// Splits the node at `level` that covers `key`; its parent first where that has no room for one more
+// separator.
 Status BTree::split_node(unsigned level, std::string_view key, std::size_t room_bytes) {
   for (;;) {
     std::size_t parent_needs = 0;
@@ -65,7 +66,8 @@ Step BTree::try_split(unsigned level, std::string_view key, std::size_t room_byt
     return Step::ok;
   }
   ExclusiveGuard left;
-  failure = ExclusiveGuard::allocate(*cache_, level == 0 ? pages::PageKind::leaf : pages::PageKind::inner, left);
+  failure =
+      ExclusiveGuard::allocate(*cache_, level == 0 ? pages::PageKind::leaf : pages::PageKind::inner, left);
   if (!failure.ok()) return Step::failed;
   edit(node).split_left_into(edit(left), split);
   CHECK(edit(parent).insert_separator(split.separator, left.id()), "the parent has room for the separator");
@@ -113,7 +115,8 @@ Step BTree::try_merge(unsigned level, std::string_view key, bool& go_up, Status&
     const unsigned separator_slot = with_right ? slot : slot - 1;
     ExclusiveGuard sibling;
     const PageId sibling_id = above.child(with_right ? slot + 1 : slot - 1);
-    if (const Step step = ExclusiveGuard::acquire(*cache_, sibling_id, sibling, failure); step != Step::ok) return step;
+    if (const Step step = ExclusiveGuard::acquire(*cache_, sibling_id, sibling, failure); step != Step::ok)
+      return step;
     ExclusiveGuard& left = with_right ? node : sibling;
     ExclusiveGuard& right = with_right ? sibling : node;
     std::string separator;
@@ -145,7 +148,8 @@ Status BTree::free_all(const std::function<Status(const RowView&)>& on_row) {
       TRY(retry([&](Status& failure) {
         const Step step = ExclusiveGuard::acquire(*cache_, id, guard, failure);
         if (step != Step::restart) return step;
-        failure = Status(StatusCode::corruption, "page " + std::to_string(raw(id)) + " of a tree does not exist");
+        failure =
+            Status(StatusCode::corruption, "page " + std::to_string(raw(id)) + " of a tree does not exist");
         return Step::failed;
       }));
       const Node& node = node_of(guard);

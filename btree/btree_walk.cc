@@ -9,17 +9,21 @@ struct BTree::Walk {
   const std::function<void(PageId)>& on_page;
   const std::function<void(std::string_view, const RowView&)>& on_row;
 
-  void report(PageId id, const std::string& what) { problems.push_back("page " + std::to_string(raw(id)) + ": " + what); }
+  void report(PageId id, const std::string& what) {
+    problems.push_back("page " + std::to_string(raw(id)) + ": " + what);
+  }
 };
 
-Status BTree::walk(TreeStats& stats, std::vector<std::string>& problems, const std::function<void(PageId)>& on_page,
+Status BTree::walk(TreeStats& stats, std::vector<std::string>& problems,
+                   const std::function<void(PageId)>& on_page,
                    const std::function<void(std::string_view, const RowView&)>& on_row) const {
   Walk walk{stats, problems, on_page, on_row};
   return walk_node(walk, root_, 1, std::string(), nullptr);
 }
 
 // `lower` and `upper` are what the parent's separators say of the node.
-Status BTree::walk_node(Walk& walk, PageId id, unsigned depth, std::string lower, const std::string* upper) const {
+Status BTree::walk_node(Walk& walk, PageId id, unsigned depth, std::string lower,
+                        const std::string* upper) const {
   std::vector<std::pair<std::string, PageId>> children;  // with the separator above each
   std::string last_upper;
   {

@@ -47,6 +47,9 @@ inline constexpr std::size_t kInlineRowBytesMax = 3584;
 // What stands in the leaf for a large value: total size u64, stamp u64, first page u32.
 inline constexpr std::size_t kLargeReferenceBytes = 20;
 
+// The most that copying out a row takes, whatever the bytes of the page are.
+inline constexpr std::size_t kRowCopyBytesMax = kKeyBytesMax + pages::kPageBytes;
+
 enum class RowFlags : std::uint8_t {
   none = 0,
   erased = 1,  // a tombstone: the key was erased (or only locked) by its writer; the value is empty
@@ -101,6 +104,9 @@ class Node {
   [[nodiscard]] std::size_t key_bytes(unsigned slot) const noexcept;  // prefix included
   std::size_t copy_key(unsigned slot, char* to) const noexcept;  // to: kKeyBytesMax bytes; returns the size
   void append_key(unsigned slot, std::string& to) const;
+  // Leaf: the key and right behind it the value go to `to` (kRowCopyBytesMax bytes), with one copy for most
+  // of both. `row.value` is a view of the copy. Returns the key's size.
+  std::size_t copy_row(unsigned slot, char* to, RowView& row) const noexcept;
 
   [[nodiscard]] std::string_view lower_fence() const noexcept;
   [[nodiscard]] bool has_upper_fence() const noexcept;

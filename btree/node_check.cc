@@ -77,7 +77,7 @@ struct Node::Checker {
     if (!take(slot.offset, kept + value_bytes)) return "records overlap";
     if (row.writer > node.newest_writer_) return "a writer is newer than the newest";
     if (static_cast<unsigned>(row.flags) >
-        (static_cast<unsigned>(RowFlags::erased) | static_cast<unsigned>(RowFlags::large)))
+        static_cast<unsigned>(RowFlags::erased | RowFlags::large | RowFlags::locked))
       return "a flag is not known";
     if (has(row.flags, RowFlags::erased) && value_bytes != 0) return "a tombstone has a value";
     if (has(row.flags, RowFlags::large) && value_bytes != kLargeReferenceBytes)

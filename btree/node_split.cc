@@ -57,8 +57,13 @@ class Node::Cuts {
   [[nodiscard]] std::optional<Cut> at_end() const noexcept {
     if (place_.found || place_.slot != count_ || count_ == 0) return std::nullopt;
     if (!node_.is_leaf()) return Cut{count_ - 1, count_ - 1, node_.key_bytes(count_ - 1)};
+    const std::size_t lower = node_.lower_fence().size();
     const Cut cut = cut_at(count_);
-    return fits(old_sum_, cut, node_.lower_fence().size()) ? std::optional{cut} : std::nullopt;
+    if (fits(old_sum_, cut, lower)) return cut;
+    // No room for the separator beside all the rows: the last one goes along with the new one.
+    if (count_ < 2) return std::nullopt;
+    const Cut before = cut_at(count_ - 1);
+    return fits(old_sum_ - slot_bytes(count_ - 1), before, lower) ? std::optional{before} : std::nullopt;
   }
 
   [[nodiscard]] std::optional<Cut> in_middle() const noexcept {

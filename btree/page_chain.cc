@@ -18,15 +18,19 @@ struct ChainHeader {
 };
 static_assert(sizeof(ChainHeader) == kChainHeaderBytes);
 
-const ChainHeader& header_of(const char* page) noexcept { return *reinterpret_cast<const ChainHeader*>(page); }
+const ChainHeader& header_of(const char* page) noexcept {
+  return *reinterpret_cast<const ChainHeader*>(page);
+}
 ChainHeader& header_of(char* page) noexcept { return *reinterpret_cast<ChainHeader*>(page); }
 
 bool belongs(const ChainHeader& header, std::uint64_t stamp) noexcept {
-  return header.page.kind == pages::PageKind::chain && header.stamp == stamp && header.size <= kChainPayloadBytes;
+  return header.page.kind == pages::PageKind::chain && header.stamp == stamp &&
+         header.size <= kChainPayloadBytes;
 }
 
 Status broken(PageId id) {
-  return {StatusCode::corruption, "page " + std::to_string(raw(id)) + " is not the piece of a large value it should be"};
+  return {StatusCode::corruption,
+          "page " + std::to_string(raw(id)) + " is not the piece of a large value it should be"};
 }
 
 // A page of a chain that belongs to the caller alone.
@@ -34,12 +38,14 @@ Status take(pages::PageCache& cache, PageId id, ExclusiveGuard& guard) {
   Status failure;
   const Step step = ExclusiveGuard::acquire(cache, id, guard, failure);
   if (step == Step::failed) return failure;
-  return step == Step::ok && header_of(guard.bytes()).page.kind == pages::PageKind::chain ? Status() : broken(id);
+  return step == Step::ok && header_of(guard.bytes()).page.kind == pages::PageKind::chain ? Status()
+                                                                                          : broken(id);
 }
 
 }  // namespace
 
-void format_chain_page(char* page, PageId id, std::uint64_t version, PageId following, std::string_view payload) noexcept {
+void format_chain_page(char* page, PageId id, std::uint64_t version, PageId following,
+                       std::string_view payload) noexcept {
   std::memset(page, 0, pages::kPageBytes);
   const ChainHeader header{{version, id, pages::PageKind::chain, 0, 0}, 0, following,
                            static_cast<std::uint32_t>(payload.size())};
@@ -86,8 +92,8 @@ Status ChainWriter::append(std::string_view piece) {
   return {};
 }
 
-pages::Step read_chain(pages::PageCache& cache, const ChainReference& reference, std::uint64_t offset, char* to,
-                       std::size_t size, Status& failure) {
+pages::Step read_chain(pages::PageCache& cache, const ChainReference& reference, std::uint64_t offset,
+                       char* to, std::size_t size, Status& failure) {
   PageId id = reference.first;
   while (size > 0) {
     SharedGuard guard;
@@ -108,7 +114,8 @@ pages::Step read_chain(pages::PageCache& cache, const ChainReference& reference,
   return Step::ok;
 }
 
-pages::Step inspect_chain_page(pages::PageCache& cache, PageId id, std::uint64_t stamp, ChainPage& page, Status& failure) {
+pages::Step inspect_chain_page(pages::PageCache& cache, PageId id, std::uint64_t stamp, ChainPage& page,
+                               Status& failure) {
   SharedGuard guard;
   if (const Step step = SharedGuard::acquire(cache, id, guard, failure); step != Step::ok) return step;
   const ChainHeader& header = header_of(guard.bytes());

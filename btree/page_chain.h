@@ -2,17 +2,18 @@
 //
 //   OFFSET  SIZE  DESCRIPTION
 //        0    16  page header, kind `chain`
-//       16     8  stamp: the same on all pages of the chain, never used for another one while the database is open
+//       16     8  stamp: the same on all pages of the chain, never used for another one while the database
+//                 is open
 //       24     4  next page; 0: the last
 //       28     4  bytes of payload here
 //       32     -  payload
 //
-// A reader of a value holds no lock on it: the chain may be freed while it is read (its row was replaced and collected).
-// Each page is read under a shared latch and its stamp is compared, so that a page that belongs to something else by now
-// shows: `Step::restart`, look at the row again.
+// A reader of a value holds no lock on it: the chain may be freed while it is read (its row was replaced and
+// collected). Each page is read under a shared latch and its stamp is compared, so that a page that belongs
+// to something else by now shows: `Step::restart`, look at the row again.
 //
-// Changing members are called within the checkpoint gate, in pieces of at most kChainPieceBytes, so that a checkpoint
-// need not wait for a long value.
+// Changing members are called within the checkpoint gate, in pieces of at most kChainPieceBytes, so that a
+// checkpoint need not wait for a long value.
 //
 // Threads: any; one writer a chain.
 #pragma once
@@ -49,12 +50,15 @@ inline void store_reference(char* to, const ChainReference& reference) noexcept 
 }
 
 // A whole page of a chain that is written without the cache (stamp 0).
-void format_chain_page(char* page, PageId id, std::uint64_t version, PageId following, std::string_view payload) noexcept;
+void format_chain_page(char* page, PageId id, std::uint64_t version, PageId following,
+                       std::string_view payload) noexcept;
 
 // A chain that is being written. An empty chain has no page.
 class ChainWriter {
  public:
-  ChainWriter(pages::PageCache& cache, std::uint64_t stamp) noexcept : cache_(&cache) { reference_.stamp = stamp; }
+  ChainWriter(pages::PageCache& cache, std::uint64_t stamp) noexcept : cache_(&cache) {
+    reference_.stamp = stamp;
+  }
   // Goes on at the end of a chain; walks it to find that.
   static Status resume(pages::PageCache& cache, const ChainReference& reference, ChainWriter& writer);
 
@@ -68,16 +72,18 @@ class ChainWriter {
   PageId last_ = kNoPage;
 };
 
-// Reads `size` bytes from `offset` on, which must lie within the value. `restart`: the chain is not that value any more.
-pages::Step read_chain(pages::PageCache& cache, const ChainReference& reference, std::uint64_t offset, char* to,
-                       std::size_t size, Status& failure);
+// Reads `size` bytes from `offset` on, which must lie within the value. `restart`: the chain is not that
+// value any more.
+pages::Step read_chain(pages::PageCache& cache, const ChainReference& reference, std::uint64_t offset,
+                       char* to, std::size_t size, Status& failure);
 
 // One page of a chain, as `verify` sees it.
 struct ChainPage {
   std::uint32_t size = 0;
   PageId following = kNoPage;
 };
-pages::Step inspect_chain_page(pages::PageCache& cache, PageId id, std::uint64_t stamp, ChainPage& page, Status& failure);
+pages::Step inspect_chain_page(pages::PageCache& cache, PageId id, std::uint64_t stamp, ChainPage& page,
+                               Status& failure);
 
 // Gives up to `pages_max` pages from the front back; `first` becomes the first one left, kNoPage at the end.
 Status free_chain(pages::PageCache& cache, PageId& first, std::size_t pages_max);

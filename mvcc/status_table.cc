@@ -10,7 +10,8 @@ StatusTable::StatusTable(TransactionId first)
 StatusTable::~StatusTable() = default;
 
 TransactionId StatusTable::begin() {
-  if (next_.load(std::memory_order_relaxed) - horizon_.load(std::memory_order_relaxed) >= (kChunks - 2) * kChunkIds) {
+  if (next_.load(std::memory_order_relaxed) - horizon_.load(std::memory_order_relaxed) >=
+      (kChunks - 2) * kChunkIds) {
     return kNoTransaction;
   }
   const std::uint64_t id = next_.fetch_add(1, std::memory_order_relaxed);
@@ -24,7 +25,8 @@ TransactionId StatusTable::begin() {
       }
       Chunk* chunk = spare_.back();
       spare_.pop_back();
-      // Release: a reader with a stale pointer that sees a zero of the new life sees the horizon that ended the old one.
+      // Release: a reader with a stale pointer that sees a zero of the new life sees the horizon that ended
+      // the old one.
       for (auto& value : chunk->entries) value.store(0, std::memory_order_release);
       where.store(chunk, std::memory_order_release);
     }

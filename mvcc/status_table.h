@@ -1,14 +1,16 @@
 // StatusTable: what became of each writing transaction, indexed by its id. Commit is one store into it.
 //
-// Ids below the horizon are settled: committed for everybody who may still ask, and durable, or rolled back without a
-// trace. They are not looked up at all, and their entries are used again.
+// Ids below the horizon are settled: committed for everybody who may still ask, and durable, or rolled back
+// without a trace. They are not looked up at all, and their entries are used again.
 //
 // Invariants:
-//   1. An entry is in_progress until its one change, to a timestamp or to `aborted`; `aborted` is stored after the last of
-//      its rows is gone from the pages.
-//   2. The horizon is raised (release) before the entries below it are taken away. A reader that finds the entry of a chunk
-//      that was taken away meanwhile, or of its successor, therefore sees the raised horizon when it looks again (`find`).
-//   3. Chunks are never given back to the system while the table lives, so a stale pointer reads an entry of some chunk.
+//   1. An entry is in_progress until its one change, to a timestamp or to `aborted`; `aborted` is stored
+//      after the last of its rows is gone from the pages.
+//   2. The horizon is raised (release) before the entries below it are taken away. A reader that finds the
+//      entry of a chunk that was taken away meanwhile, or of its successor, therefore sees the raised horizon
+//      when it looks again (`find`).
+//   3. Chunks are never given back to the system while the table lives, so a stale pointer reads an entry of
+//      some chunk.
 //
 // Threads: any.
 #pragma once
@@ -40,15 +42,22 @@ class StatusTable {
   // A new id, in progress. 0 when 2^28 ids are in use between the horizon and the newest.
   TransactionId begin();
 
-  [[nodiscard]] TransactionId next_id() const noexcept { return TransactionId{next_.load(std::memory_order_relaxed)}; }
-  [[nodiscard]] TransactionId horizon() const noexcept { return TransactionId{horizon_.load(std::memory_order_acquire)}; }
+  [[nodiscard]] TransactionId next_id() const noexcept {
+    return TransactionId{next_.load(std::memory_order_relaxed)};
+  }
+  [[nodiscard]] TransactionId horizon() const noexcept {
+    return TransactionId{horizon_.load(std::memory_order_acquire)};
+  }
 
   [[nodiscard]] TransactionStatus find(TransactionId id) const noexcept;
 
-  void set_committed(TransactionId id, Timestamp ts) noexcept { entry(id).store(raw(ts), std::memory_order_release); }
+  void set_committed(TransactionId id, Timestamp ts) noexcept {
+    entry(id).store(raw(ts), std::memory_order_release);
+  }
   void set_aborted(TransactionId id) noexcept { entry(id).store(kAborted, std::memory_order_release); }
 
-  // Raises the horizon past every id that is aborted, or committed at or before `visible_to_all`. One thread at a time.
+  // Raises the horizon past every id that is aborted, or committed at or before `visible_to_all`. One thread
+  // at a time.
   void advance(Timestamp visible_to_all);
 
  private:

@@ -92,7 +92,8 @@ void VersionStore::insert(Version* version) {
   version->next_in_bucket = bucket;
   bucket = version;
   shard.count.store(count + 1, std::memory_order_relaxed);
-  shard.bytes.store(shard.bytes.load(std::memory_order_relaxed) + bytes_of(*version), std::memory_order_relaxed);
+  shard.bytes.store(shard.bytes.load(std::memory_order_relaxed) + bytes_of(*version),
+                    std::memory_order_relaxed);
 }
 
 void VersionStore::remove(Version* version) {
@@ -105,7 +106,8 @@ void VersionStore::remove(Version* version) {
   }
   *at = version->next_in_bucket;
   shard.count.store(shard.count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-  shard.bytes.store(shard.bytes.load(std::memory_order_relaxed) - bytes_of(*version), std::memory_order_relaxed);
+  shard.bytes.store(shard.bytes.load(std::memory_order_relaxed) - bytes_of(*version),
+                    std::memory_order_relaxed);
 }
 
 // Twice as many buckets. Each old one falls apart into two, in order, so that newest stays first.

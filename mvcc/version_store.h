@@ -1,16 +1,20 @@
 // VersionStore: the older versions of rows, in memory; and UndoLog, the ones that one transaction replaced.
 //
-// A transaction that changes a row puts the old one here first. The same object is the undo of the transaction and the
-// version that older readers see: rolling back puts it into the leaf again, collecting drops it.
-// (Neumann, Mühlbauer, Kemper, "Fast Serializable Multi-Version Concurrency Control for Main-Memory Database Systems", 2015;
-// Freitag, Kemper, Neumann, "Memory-Optimized Multi-Version Concurrency Control for Disk-Based Database Systems", 2022.)
+// A transaction that changes a row puts the old one here first. The same object is the undo of the
+// transaction and the version that older readers see: rolling back puts it into the leaf again, collecting
+// drops it. (Neumann, Mühlbauer, Kemper, "Fast Serializable Multi-Version Concurrency Control for Main-Memory
+// Database Systems", 2015; Freitag, Kemper, Neumann, "Memory-Optimized Multi-Version Concurrency Control for
+// Disk-Based Database Systems", 2022.)
 //
 // Invariants:
 //   1. For one key, versions are found newest first; the row in the leaf is newer than all of them.
-//   2. A version is entered and rolled back under the exclusive latch of the key's leaf, and looked up under a shared one:
-//      leaf and store are seen at one moment. Collecting needs no leaf latch, it drops what nobody may ask for.
-//   3. A version's contents do not change while it is in the store (but for `shares_value`, under the leaf's latch).
-//   4. Memory of an UndoLog is used again only after its versions left the store and no checkpoint is saving undo.
+//   2. A version is entered and rolled back under the exclusive latch of the key's leaf, and looked up under
+//      a shared one: leaf and store are seen at one moment. Collecting needs no leaf latch, it drops what
+//      nobody may ask for.
+//   3. A version's contents do not change while it is in the store (but for `shares_value`, under the leaf's
+//      latch).
+//   4. Memory of an UndoLog is used again only after its versions left the store and no checkpoint is saving
+//      undo.
 //
 // Latch order: leaf > shard.
 //
@@ -48,7 +52,7 @@ struct Version {
   std::uint16_t key_size = 0;
   VersionKind kind = VersionKind::row;
   btree::RowFlags flags = btree::RowFlags::none;
-  bool erases = false;        // the row that replaced it may be a tombstone: to be removed when this is collected
+  bool erases = false;  // the row that replaced it may be a tombstone: to be removed when this is collected
   bool shares_value = false;  // the row that replaced it refers to the same large value
 
   [[nodiscard]] std::string_view key() const noexcept { return {bytes(), key_size}; }
@@ -100,7 +104,8 @@ class VersionStore {
   void insert(Version* version);
   void remove(Version* version);
 
-  // Calls `visit(const Version&)` for the key's versions, newest first, until it returns true. Under the shard's latch.
+  // Calls `visit(const Version&)` for the key's versions, newest first, until it returns true. Under the
+  // shard's latch.
   template <typename Visit>
   bool find(TableId table, std::string_view key, Visit&& visit) {
     const std::uint64_t hash = hash_of(table, key);
@@ -139,7 +144,9 @@ class VersionStore {
   static std::size_t bucket_of(std::uint64_t hash, const Shard& shard) noexcept {
     return hash & (shard.buckets.size() - 1);
   }
-  static std::uint64_t bytes_of(const Version& v) noexcept { return sizeof(Version) + v.key_size + v.value_size; }
+  static std::uint64_t bytes_of(const Version& v) noexcept {
+    return sizeof(Version) + v.key_size + v.value_size;
+  }
   void grow(Shard& shard);
 
   std::unique_ptr<Shard[]> shards_;

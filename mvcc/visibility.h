@@ -18,7 +18,8 @@ struct ReadRule {
 };
 
 // Whether a version that `writer` wrote, whose status is `status`, is seen.
-constexpr bool is_visible(const ReadRule& rule, TransactionId writer, const TransactionStatus& status) noexcept {
+constexpr bool is_visible(const ReadRule& rule, TransactionId writer,
+                          const TransactionStatus& status) noexcept {
   if (writer == rule.own && writer != kNoTransaction) return true;
   if (rule.view == ReadView::newest) return true;
   if (status.state != TransactionState::committed) return false;

@@ -4,8 +4,9 @@
 //   SharedGuard      the bytes do not change while it lives
 //   ExclusiveGuard   the holder may change them, through `edit()`
 //
-// Rules: nobody waits for a page latch while holding one, but for a parent whose child is taken (top down) and for a leaf
-// whose chain pages are read; everything else tries, and restarts. No latch is held while waiting for a transaction.
+// Rules: nobody waits for a page latch while holding one, but for a parent whose child is taken (top down)
+// and for a leaf whose chain pages are read; everything else tries, and restarts. No latch is held while
+// waiting for a transaction.
 //
 // Threads: a guard belongs to the thread that made it.
 #pragma once
@@ -16,20 +17,6 @@
 #include "pages/page_cache.h"
 
 namespace isolith::pages {
-
-#if defined(__SANITIZE_THREAD__)
-#define ISOLITH_PAGES_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ISOLITH_PAGES_TSAN 1
-#endif
-#endif
-#ifdef ISOLITH_PAGES_TSAN
-inline constexpr bool kOptimisticHoldsShared = true;
-#undef ISOLITH_PAGES_TSAN
-#else
-inline constexpr bool kOptimisticHoldsShared = false;
-#endif
 
 class OptimisticGuard {
  public:
@@ -107,7 +94,8 @@ class OptimisticGuard {
 class SharedGuard {
  public:
   SharedGuard() = default;
-  SharedGuard(SharedGuard&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)), bytes_(other.bytes_) {}
+  SharedGuard(SharedGuard&& other) noexcept
+      : entry_(std::exchange(other.entry_, nullptr)), bytes_(other.bytes_) {}
   SharedGuard& operator=(SharedGuard&& other) noexcept {
     std::swap(entry_, other.entry_);
     std::swap(bytes_, other.bytes_);
@@ -154,7 +142,9 @@ class ExclusiveGuard {
   // The bytes to change. The page counts as changed from here on.
   [[nodiscard]] char* edit() noexcept {
     edited_ = true;
-    if (reinterpret_cast<const PageHeader*>(bytes_)->version != cache_->interval()) [[unlikely]] {
+    // A page may be written out, and so be clean, several times in one interval.
+    if (reinterpret_cast<const PageHeader*>(bytes_)->version != cache_->interval() ||
+        entry_->state.load(std::memory_order_relaxed) != FrameState::dirty) [[unlikely]] {
       cache_->begin_change(frame_, id_);
     }
     return bytes_;

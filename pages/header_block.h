@@ -1,4 +1,5 @@
-// The header block: what a checkpoint is, in 4 KiB at the start of slot 0 or slot 1 of the data file, in turn.
+// The header block: what a checkpoint is, in 4 KiB at the start of slot 0 or slot 1 of the data file, in
+// turn.
 //
 //   OFFSET  SIZE  DESCRIPTION
 //        0     8  "isolith\0"
@@ -22,7 +23,8 @@
 //      104     8  bytes of the saved undo
 //      112     4  CRC-32C of bytes 0 to 111
 //
-// The newest block with a good checksum is the database. A block is overwritten only when the other one is newer and durable.
+// The newest block with a good checksum is the database. A block is overwritten only when the other one is
+// newer and durable.
 #pragma once
 
 #include <cstdint>

@@ -1,23 +1,26 @@
-// The latch word of a page: 48 bits of version, 16 bits of state. It is the page's latch and its optimistic version at
-// once, and it stays with the logical page id for as long as the database is open, also while the page is evicted.
+// The latch word of a page: 48 bits of version, 16 bits of state. It is the page's latch and its optimistic
+// version at once, and it stays with the logical page id for as long as the database is open, also while the
+// page is evicted.
 //
 //   state 0            resident, nobody holds it
 //   1 .. kSharedMax    resident, that many shared holders
-//   kMarked            as 0, and the clock hand came by: the next one to touch it clears the mark, else it is evicted
+//   kMarked            as 0, and the clock hand came by: the next one to touch it clears the mark, else it
+//                      is evicted
 //   kEvicted           not in a frame
 //   kExclusive         one holder, who may change the bytes, the frame, or load and evict
 //
 // Memory order (Boehm, "Can Seqlocks Get Along With Programming Language Memory Models?", 2012):
-//   1. `lock`: CAS to kExclusive (acquire), then a release fence: whoever sees a byte that the holder wrote, and then
-//      loads the word behind an acquire fence, sees kExclusive or a later version.
+//   1. `lock`: CAS to kExclusive (acquire), then a release fence: whoever sees a byte that the holder wrote,
+//      and then loads the word behind an acquire fence, sees kExclusive or a later version.
 //   2. `unlock`: version + 1 stored with release: whoever loads that version with acquire sees all bytes.
-//   3. An optimistic reader loads the word (acquire), reads bytes, `validate`s: acquire fence, load the word again. The same
-//      version and not kExclusive means that no holder began and ended, and none had begun, in between: the bytes are those
-//      of one moment. The version is never reset: eviction and loading pass through kExclusive and raise it, so a reader
-//      of a frame that was given to another page fails.
+//   3. An optimistic reader loads the word (acquire), reads bytes, `validate`s: acquire fence, load the word
+//      again. The same version and not kExclusive means that no holder began and ended, and none had begun,
+//      in between: the bytes are those of one moment. The version is never reset: eviction and loading pass
+//      through kExclusive and raise it, so a reader of a frame that was given to another page fails.
 //   4. Writing a page out needs no more than a shared hold: readers go on, holders of kExclusive do not.
 //
-// Under ThreadSanitizer optimistic readers hold the page shared, because the tool takes reads that are thrown away for races.
+// Under ThreadSanitizer optimistic readers hold the page shared, because the tool takes reads that are thrown
+// away for races; the fences, which it does not know, are not needed then.
 #pragma once
 
 #include <atomic>
@@ -25,6 +28,18 @@
 #include <thread>
 
 namespace isolith::pages {
+
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kOptimisticHoldsShared = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+inline constexpr bool kOptimisticHoldsShared = true;
+#else
+inline constexpr bool kOptimisticHoldsShared = false;
+#endif
+#else
+inline constexpr bool kOptimisticHoldsShared = false;
+#endif
 
 class LatchWord {
  public:
@@ -44,7 +59,7 @@ class LatchWord {
 
   // True when the bytes read since `seen` was loaded are those of one moment.
   [[nodiscard]] bool validate(std::uint64_t seen_version) const noexcept {
-    std::atomic_thread_fence(std::memory_order_acquire);
+    if constexpr (!kOptimisticHoldsShared) std::atomic_thread_fence(std::memory_order_acquire);
     const std::uint64_t now = word_.load(std::memory_order_relaxed);
     return version(now) == seen_version && state(now) != kExclusive;
   }
@@ -54,7 +69,7 @@ class LatchWord {
                                        std::memory_order_relaxed)) {
       return false;
     }
-    std::atomic_thread_fence(std::memory_order_release);
+    if constexpr (!kOptimisticHoldsShared) std::atomic_thread_fence(std::memory_order_release);
     return true;
   }
 

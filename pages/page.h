@@ -1,4 +1,5 @@
-// The page: kPageBytes bytes, the same in memory and on disk, with a header that every kind of page begins with.
+// The page: kPageBytes bytes, the same in memory and on disk, with a header that every kind of page begins
+// with.
 //
 //   OFFSET  SIZE  DESCRIPTION
 //        0     8  version: number of the checkpoint interval in which the page was last changed
@@ -7,8 +8,8 @@
 //       13     1  level: 0 for a leaf, its height above the leaves for an inner node, 0 for other kinds
 //       14     2  zero
 //
-// The page's checksum is not in it: it stands in the page map, so that a page that was written elsewhere or not at all
-// is found too.
+// The page's checksum is not in it: it stands in the page map, so that a page that was written elsewhere or
+// not at all is found too.
 #pragma once
 
 #include <cstddef>

@@ -29,16 +29,19 @@ Result<std::unique_ptr<PageCache>> PageCache::create(PageFile& file, std::size_t
 Status PageCache::map_arena(std::size_t cache_bytes) {
   frame_count_ = static_cast<std::uint32_t>(cache_bytes / kPageBytes);
   mapping_bytes_ = std::size_t{frame_count_} * kPageBytes + kHugePageBytes;
-  void* memory = mmap(nullptr, mapping_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory = mmap(nullptr, mapping_bytes_, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    return {StatusCode::no_space, "no memory for a cache of " + std::to_string(cache_bytes) + " bytes", errno};
+    return {StatusCode::no_space, "no memory for a cache of " + std::to_string(cache_bytes) + " bytes",
+            errno};
   }
   mapping_ = memory;
   // The frames begin at a huge page; what lies before stays untouched and takes no memory.
-  const auto begin = (reinterpret_cast<std::uintptr_t>(memory) + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  const auto begin =
+      (reinterpret_cast<std::uintptr_t>(memory) + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
   arena_ = reinterpret_cast<char*>(begin);
   madvise(arena_, std::size_t{frame_count_} * kPageBytes / kHugePageBytes * kHugePageBytes, MADV_HUGEPAGE);
-  frames_ = std::make_unique<Frame[]>(frame_count_);
+  frames_ = std::make_unique<std::atomic<std::uint32_t>[]>(frame_count_);
   free_frames_.reserve(frame_count_);
   for (std::uint32_t i = frame_count_; i-- > 0;) free_frames_.push_back(i);
   return {};
@@ -74,8 +77,7 @@ Step PageCache::load(PageId id, Status& failure) {
     entry.latch.unlock_evicted_unchanged();
     return outcome == ReadOutcome::failed ? Step::failed : Step::restart;
   }
-  frames_[frame].state.store(FrameState::clean, std::memory_order_relaxed);
-  frames_[frame].page.store(raw(id), std::memory_order_relaxed);
+  frames_[frame].store(raw(id), std::memory_order_relaxed);
   entry.frame.store(frame, std::memory_order_relaxed);
   entry.latch.unlock();
   return Step::ok;
@@ -84,25 +86,33 @@ Step PageCache::load(PageId id, Status& failure) {
 void PageCache::begin_change(std::uint32_t frame, PageId id) noexcept {
   char* bytes = frame_bytes(frame);
   auto* header = reinterpret_cast<PageHeader*>(bytes);
-  Frame& f = frames_[frame];
-  if (f.state.load(std::memory_order_relaxed) == FrameState::clean) {
-    f.state.store(FrameState::dirty, std::memory_order_relaxed);
+  PageEntry& entry = table_[id];
+  if (entry.state.load(std::memory_order_relaxed) == FrameState::clean) {
+    entry.state.store(FrameState::dirty, std::memory_order_relaxed);
     dirty_count_.fetch_add(1, std::memory_order_relaxed);
   } else if (checkpoint_active_.load(std::memory_order_relaxed)) {
-    file_.map().announce_preserved(id);
-    images_kept_.fetch_add(1, std::memory_order_relaxed);
-    std::unique_lock lock(images_mutex_);
-    if (images_.size() < kImagesMax) {
-      images_.push_back({id, std::make_unique_for_overwrite<char[]>(kPageBytes)});
-      std::memcpy(images_.back().bytes.get(), bytes, kPageBytes);
-    } else {
-      lock.unlock();
-      Status status = file_.write_preserved(id, bytes);
-      lock.lock();
-      if (!status.ok()) images_failure_ = std::move(status);
-    }
+    keep_image(id, bytes);
   }
   header->version = interval();
+}
+
+void PageCache::keep_image(PageId id, const char* bytes) noexcept {
+  std::unique_lock lock(images_mutex_);
+  if (!checkpoint_active_.load(std::memory_order_relaxed)) return;  // given up a moment ago
+  file_.map().announce_preserved(id);
+  images_kept_.fetch_add(1, std::memory_order_relaxed);
+  if (images_.size() < kImagesMax) {
+    images_.push_back({id, std::make_unique_for_overwrite<char[]>(kPageBytes)});
+    std::memcpy(images_.back().bytes.get(), bytes, kPageBytes);
+    return;
+  }
+  const std::uint64_t number = interval();
+  lock.unlock();
+  Status status = file_.write_preserved(id, bytes);
+  lock.lock();
+  if (!status.ok() && checkpoint_active_.load(std::memory_order_relaxed) && interval() == number) {
+    images_failure_ = std::move(status);
+  }
 }
 
 Status PageCache::allocate(PageId& id, std::uint32_t& frame) {
@@ -120,7 +130,8 @@ Status PageCache::allocate(PageId& id, std::uint32_t& frame) {
     return grown;
   }
   PageEntry& entry = table_[id];
-  // A stale optimistic reader may be trying to load the page that had this id: it gives up at once, there is no image.
+  // A stale optimistic reader may be trying to load the page that had this id: it gives up at once, there is
+  // no image.
   for (Backoff backoff;; backoff.pause()) {
     const std::uint64_t word = entry.latch.load();
     if (LatchWord::state(word) == LatchWord::kEvicted && entry.latch.try_lock(word)) break;
@@ -130,17 +141,17 @@ Status PageCache::allocate(PageId& id, std::uint32_t& frame) {
   auto* header = reinterpret_cast<PageHeader*>(bytes);
   header->version = interval();
   header->id = id;
-  frames_[frame].state.store(FrameState::dirty, std::memory_order_relaxed);
-  frames_[frame].page.store(raw(id), std::memory_order_relaxed);
+  entry.state.store(FrameState::dirty, std::memory_order_relaxed);
+  frames_[frame].store(raw(id), std::memory_order_relaxed);
   dirty_count_.fetch_add(1, std::memory_order_relaxed);
   entry.frame.store(frame, std::memory_order_relaxed);
   return {};
 }
 
 void PageCache::free(PageId id, std::uint32_t frame) {
-  mark_clean(frame);
-  frames_[frame].page.store(0, std::memory_order_relaxed);
   PageEntry& entry = table_[id];
+  mark_clean(entry);
+  frames_[frame].store(0, std::memory_order_relaxed);
   entry.frame.store(kNoFrame, std::memory_order_relaxed);
   file_.map().free_id(id);
   entry.latch.unlock(LatchWord::kEvicted);
@@ -148,8 +159,8 @@ void PageCache::free(PageId id, std::uint32_t frame) {
   free_frames_.push_back(frame);
 }
 
-void PageCache::mark_clean(std::uint32_t frame) {
-  if (frames_[frame].state.exchange(FrameState::clean, std::memory_order_relaxed) != FrameState::clean) {
+void PageCache::mark_clean(PageEntry& entry) {
+  if (entry.state.exchange(FrameState::clean, std::memory_order_relaxed) != FrameState::clean) {
     dirty_count_.fetch_sub(1, std::memory_order_relaxed);
   }
 }
@@ -158,7 +169,7 @@ CacheStats PageCache::stats() const {
   CacheStats stats;
   stats.frames = frame_count_;
   for (std::uint32_t i = 0; i < frame_count_; ++i) {
-    stats.cached_pages += frames_[i].page.load(std::memory_order_relaxed) != 0 ? 1 : 0;
+    stats.cached_pages += frames_[i].load(std::memory_order_relaxed) != 0 ? 1 : 0;
   }
   stats.dirty_pages = dirty_count_.load(std::memory_order_relaxed);
   stats.preserved_images = images_kept_.load(std::memory_order_relaxed);

@@ -1,15 +1,16 @@
-// PageCache: pages in memory. One arena of frames, backed by huge pages where the system has them; the page table says
-// which page is in which frame; guards (pages/guards.h) are the only way to a page's bytes.
+// PageCache: pages in memory. One arena of frames, backed by huge pages where the system has them; the page
+// table says which page is in which frame; guards (pages/guards.h) are the only way to a page's bytes.
 //
 // Invariants:
 //   1. The arena holds cache_bytes / kPageBytes frames and never grows.
-//   2. A frame belongs to the page whose entry names it, and only the exclusive holder of that page changes this.
+//   2. A frame belongs to the page whose entry names it, and only the exclusive holder of that page changes
+//      this.
 //   3. A dirty frame's bytes are newer than the page's `current` image; a clean frame's are the same.
-//   4. While a checkpoint is in progress, a dirty page whose version is an older interval has not been saved for it yet:
-//      who changes it first keeps its image (`begin_change`), who writes it out saves it by that.
+//   4. While a checkpoint is in progress, a dirty page whose version is an older interval has not been saved
+//      for it yet: who changes it first keeps its image (`begin_change`), who writes it out saves it by that.
 //
-// Latches: a page's latch > the cache's mutexes > the page map's mutex. Evicting only tries for latches, so that a thread
-// which holds some pages can always ask for another.
+// Latches: a page's latch > the cache's mutexes > the page map's mutex. Evicting only tries for latches, so
+// that a thread which holds some pages can always ask for another.
 //
 // Threads: any.
 #pragma once
@@ -67,11 +68,20 @@ class PageCache {
   // ---- for the guards ----
 
   [[nodiscard]] PageTable& table() noexcept { return table_; }
-  [[nodiscard]] char* frame_bytes(std::uint32_t frame) noexcept { return arena_ + std::size_t{frame} * kPageBytes; }
+  // Where the page's bytes may be, to be prefetched and never read; null when it is not in memory.
+  [[nodiscard]] const char* peek(PageId id) noexcept {
+    if (raw(id) >= table_.size()) return nullptr;
+    const std::uint32_t frame = table_[id].frame.load(std::memory_order_relaxed);
+    return frame < frame_count_ ? frame_bytes(frame) : nullptr;
+  }
+  [[nodiscard]] char* frame_bytes(std::uint32_t frame) noexcept {
+    return arena_ + std::size_t{frame} * kPageBytes;
+  }
 
   // Brings an evicted page into a frame. `restart` when it has no image or somebody else was faster.
   Step load(PageId id, Status& failure);
-  // Called by the exclusive holder before the first change of a page in an interval.
+  // Called by the exclusive holder before it changes a page that is clean or was last changed in an older
+  // interval.
   void begin_change(std::uint32_t frame, PageId id) noexcept;
   // A page id with a zeroed frame, held exclusively, dirty.
   Status allocate(PageId& id, std::uint32_t& frame);
@@ -79,11 +89,6 @@ class PageCache {
   void free(PageId id, std::uint32_t frame);
 
  private:
-  enum class FrameState : std::uint8_t { clean, dirty, writing };
-  struct Frame {
-    std::atomic<std::uint32_t> page{0};
-    std::atomic<FrameState> state{FrameState::clean};
-  };
   struct PreservedImage {
     PageId id;
     std::unique_ptr<char[]> bytes;
@@ -95,9 +100,11 @@ class PageCache {
   Status take_frame(std::uint32_t& frame);
   enum class Eviction : std::uint8_t { taken, skipped, write_failed };
   Eviction try_evict(std::uint32_t frame, bool dirty_too, Status& failure);
-  // Writes a dirty frame out under a shared hold. False when it was not dirty, or is newer than `before_interval`.
+  // Writes a dirty frame out under a shared hold. False when it was not dirty, or is newer than
+  // `before_interval`.
   bool clean(std::uint32_t frame, std::uint64_t before_interval, Status& failure);
-  void mark_clean(std::uint32_t frame);
+  void mark_clean(PageEntry& entry);
+  void keep_image(PageId id, const char* bytes) noexcept;
   Status write_preserved_images();
   void wake_writer();
   void run_writer();
@@ -108,7 +115,7 @@ class PageCache {
   std::size_t mapping_bytes_ = 0;
   char* arena_ = nullptr;                   // within the mapping, at a huge page
   std::uint32_t frame_count_ = 0;
-  std::unique_ptr<Frame[]> frames_;
+  std::unique_ptr<std::atomic<std::uint32_t>[]> frames_;  // the page in each frame; 0: none
   std::mutex allocate_mutex_;               // growing the table
 
   std::mutex free_mutex_;

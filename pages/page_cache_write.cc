@@ -8,8 +8,10 @@
 namespace isolith::pages {
 namespace {
 
-constexpr std::uint32_t kCleanSearch = 64;   // an eviction looks this long for a clean page before it takes a dirty one
-constexpr std::uint32_t kWriterBatch = 256;  // pages that the background writer looks at before it sleeps again
+constexpr std::uint32_t kCleanSearch =
+    64;  // an eviction looks this long for a clean page before it takes a dirty one
+constexpr std::uint32_t kWriterBatch =
+    256;  // pages that the background writer looks at before it sleeps again
 
 }  // namespace
 
@@ -40,8 +42,7 @@ Status PageCache::take_frame(std::uint32_t& frame) {
 
 // The clock: a page that nobody touched since the hand marked it goes.
 PageCache::Eviction PageCache::try_evict(std::uint32_t frame, bool dirty_too, Status& failure) {
-  Frame& f = frames_[frame];
-  const PageId id{f.page.load(std::memory_order_relaxed)};
+  const PageId id{frames_[frame].load(std::memory_order_relaxed)};
   if (id == kNoPage) return Eviction::skipped;
   PageEntry& entry = table_[id];
   const std::uint64_t word = entry.latch.load();
@@ -50,7 +51,7 @@ PageCache::Eviction PageCache::try_evict(std::uint32_t frame, bool dirty_too, St
     return Eviction::skipped;
   }
   if (LatchWord::state(word) != LatchWord::kMarked) return Eviction::skipped;
-  if (f.state.load(std::memory_order_relaxed) != FrameState::clean && !dirty_too) {
+  if (entry.state.load(std::memory_order_relaxed) != FrameState::clean && !dirty_too) {
     wake_writer();
     return Eviction::skipped;
   }
@@ -59,26 +60,26 @@ PageCache::Eviction PageCache::try_evict(std::uint32_t frame, bool dirty_too, St
     entry.latch.unlock_unchanged();
     return Eviction::skipped;
   }
-  if (f.state.load(std::memory_order_relaxed) != FrameState::clean) {
+  if (entry.state.load(std::memory_order_relaxed) != FrameState::clean) {
     if (Status status = file_.write(id, frame_bytes(frame)); !status.ok()) {
       failure = std::move(status);
       entry.latch.unlock_unchanged();
       return Eviction::write_failed;
     }
-    mark_clean(frame);
+    mark_clean(entry);
   }
-  f.page.store(0, std::memory_order_relaxed);
+  frames_[frame].store(0, std::memory_order_relaxed);
   entry.frame.store(kNoFrame, std::memory_order_relaxed);
   entry.latch.unlock(LatchWord::kEvicted);
   return Eviction::taken;
 }
 
 bool PageCache::clean(std::uint32_t frame, std::uint64_t before_interval, Status& failure) {
-  Frame& f = frames_[frame];
   for (Backoff backoff;; backoff.pause()) {
-    const PageId id{f.page.load(std::memory_order_relaxed)};
-    if (id == kNoPage || f.state.load(std::memory_order_relaxed) == FrameState::clean) return false;
+    const PageId id{frames_[frame].load(std::memory_order_relaxed)};
+    if (id == kNoPage) return false;
     PageEntry& entry = table_[id];
+    if (entry.state.load(std::memory_order_relaxed) == FrameState::clean) return false;
     const std::uint64_t word = entry.latch.load();
     const std::uint64_t state = LatchWord::state(word);
     if (state == LatchWord::kEvicted) return false;
@@ -93,15 +94,17 @@ bool PageCache::clean(std::uint32_t frame, std::uint64_t before_interval, Status
     bool written = false;
     if (reinterpret_cast<const PageHeader*>(bytes)->version >= before_interval) {
       expected = FrameState::clean;  // newer: left alone
-    } else if (f.state.compare_exchange_strong(expected, FrameState::writing, std::memory_order_relaxed)) {
+    } else if (entry.state.compare_exchange_strong(expected, FrameState::writing,
+                                                   std::memory_order_relaxed)) {
       failure = file_.write(id, bytes);
       written = failure.ok();
-      f.state.store(written ? FrameState::clean : FrameState::dirty, std::memory_order_relaxed);
+      entry.state.store(written ? FrameState::clean : FrameState::dirty, std::memory_order_relaxed);
       if (written) dirty_count_.fetch_sub(1, std::memory_order_relaxed);
       expected = FrameState::clean;
     }
     entry.latch.unlock_shared();
-    if (expected != FrameState::writing) return written;  // else another thread is writing it out: wait for that
+    if (expected != FrameState::writing)
+      return written;  // else another thread is writing it out: wait for that
   }
 }
 
@@ -137,8 +140,8 @@ Status PageCache::write_preserved_images() {
 }
 
 void PageCache::end_checkpoint() {
-  checkpoint_active_.store(false, std::memory_order_relaxed);
   const std::lock_guard lock(images_mutex_);
+  checkpoint_active_.store(false, std::memory_order_relaxed);
   images_.clear();
   images_failure_ = Status();
 }
@@ -164,7 +167,7 @@ void PageCache::run_writer() {
     const std::uint32_t from = hand_.load(std::memory_order_relaxed);
     for (std::uint32_t i = 0; i < std::min(kWriterBatch, frame_count_); ++i) {
       const std::uint32_t frame = (from + i) % frame_count_;
-      const PageId id{frames_[frame].page.load(std::memory_order_relaxed)};
+      const PageId id{frames_[frame].load(std::memory_order_relaxed)};
       if (id == kNoPage || LatchWord::state(table_[id].latch.load()) != LatchWord::kMarked) continue;
       Status failure;  // left to the eviction or checkpoint that meets it again
       clean(frame, ~std::uint64_t{0}, failure);

@@ -41,28 +41,35 @@ Status PageFile::read_image(const Location& location, PageId id, void* page) {
   Result<std::size_t> read = file_->read_at(offset, page, kPageBytes);
   TRY(read);
   reads_.fetch_add(1, std::memory_order_relaxed);
-  const std::string where = path_ + ", offset " + std::to_string(offset) + ", page " + std::to_string(raw(id));
+  const std::string where =
+      path_ + ", offset " + std::to_string(offset) + ", page " + std::to_string(raw(id));
   if (*read != kPageBytes) {
     return {StatusCode::corruption, where + ": the file ends after " + std::to_string(*read) + " of " +
                                         std::to_string(kPageBytes) + " bytes"};
   }
   const std::uint32_t crc = base::crc32c(page, kPageBytes);
   if (crc != location.crc) {
-    return {StatusCode::corruption, where + ": checksum expected " + std::to_string(location.crc) + ", found " +
-                                        std::to_string(crc)};
+    return {StatusCode::corruption,
+            where + ": checksum expected " + std::to_string(location.crc) + ", found " + std::to_string(crc)};
   }
   return {};
 }
 
 ReadOutcome PageFile::read(PageId id, void* page, Status& failure) {
-  const Location location = map_.current(id);
-  if (location.slot == kNoSlot) return ReadOutcome::missing;
-  failure = read_image(location, id, page);
-  if (!failure.ok()) return ReadOutcome::failed;
+  Location location = map_.current(id);
+  for (;;) {
+    if (location.slot == kNoSlot) return ReadOutcome::missing;
+    failure = read_image(location, id, page);
+    if (failure.ok()) break;
+    // The checkpointer moves images: the old place may have been used again while this was on its way to it.
+    const Location now = map_.current(id);
+    if (now == location) return ReadOutcome::failed;
+    location = now;
+  }
   if (base::load<PageHeader>(page).id != id) {
-    failure = Status(StatusCode::corruption,
-                     path_ + ", offset " + std::to_string(offset_of(location.slot)) + ": expected page " +
-                         std::to_string(raw(id)) + ", found " + std::to_string(raw(base::load<PageHeader>(page).id)));
+    failure = Status(StatusCode::corruption, path_ + ", offset " + std::to_string(offset_of(location.slot)) +
+                                                 ": expected page " + std::to_string(raw(id)) + ", found " +
+                                                 std::to_string(raw(base::load<PageHeader>(page).id)));
     return ReadOutcome::failed;
   }
   return ReadOutcome::ok;
@@ -121,17 +128,24 @@ Status PageFile::prepare_checkpoint(CheckpointHeader& header, std::uint32_t id_c
   for (Level& level : levels_) level.prepared = level.published;
   std::vector<std::uint32_t> changed = map_.changed_chunks();
   std::uint32_t count = id_count <= 1 ? 0 : (id_count + kMapFanout - 1) / kMapFanout;
-  // An id given out after the checkpoint's instant may lie in a chunk of its own: it is not in this checkpoint.
+  // An id given out after the checkpoint's instant may lie in a chunk of its own: it is not in this
+  // checkpoint.
   std::erase_if(changed, [count](std::uint32_t index) { return index >= count; });
   unsigned level = 0;
   for (; count > 0; ++level) {
     if (levels_.size() <= level) levels_.emplace_back();
+    // A map page that the last checkpoint did not have is written in any case.
+    for (auto i = static_cast<std::uint32_t>(levels_[level].published.size()); i < count; ++i)
+      changed.push_back(i);
+    std::sort(changed.begin(), changed.end());
+    changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
     for (const std::uint32_t index : changed) {
       std::vector<Location> below(kMapFanout);
       for (std::uint32_t i = 0; i < kMapFanout; ++i) {
         const std::uint64_t child = std::uint64_t{index} * kMapFanout + i;
         if (level == 0) {
-          if (child >= 1 && child < id_count) below[i] = map_.image_for_checkpoint(PageId{static_cast<std::uint32_t>(child)});
+          if (child >= 1 && child < id_count)
+            below[i] = map_.image_for_checkpoint(PageId{static_cast<std::uint32_t>(child)});
         } else if (child < levels_[level - 1].prepared.size()) {
           below[i] = levels_[level - 1].prepared[child];
         }
@@ -154,7 +168,8 @@ Status PageFile::publish_checkpoint(const CheckpointHeader& header) {
   TRY(health());
   const std::string block = encode_header(header);
   Status status = file_->write_at(offset_of(SlotId{1 - header_slot_}), block.data(), block.size());
-  // A header of which a part may be written counts as a failed sync: nobody knows which checkpoint a crash would find.
+  // A header of which a part may be written counts as a failed sync: nobody knows which checkpoint a crash
+  // would find.
   if (!status.ok()) return fail(std::move(status));
   TRY(sync());
   header_ = header;
@@ -186,14 +201,26 @@ Status PageFile::move_tail(std::size_t count_max) {
     }
     map_.move_checkpoint_image(id, from, *to);
   }
+  // Map pages move by being written again, those above level 0 with the first of the pages below.
+  std::uint64_t chunks_per_page = 1;
+  for (const Level& level : levels_) {
+    for (std::size_t i = 0; i < level.published.size(); ++i) {
+      if (raw(level.published[i].slot) < map_.slots_used()) continue;
+      map_.rewrite_chunk(static_cast<std::uint32_t>(i * chunks_per_page));
+    }
+    chunks_per_page *= kMapFanout;
+  }
   return {};
 }
 
 Status PageFile::shrink() {
-  const std::uint64_t needed = std::max(std::uint64_t{map_.slot_end()}, std::uint64_t{kReservedSlots}) * kPageBytes;
-  const Result<std::uint64_t> size = file_->size();
-  TRY(size);
-  return *size > needed ? file_->truncate(needed) : Status();
+  // Nobody is given a slot meanwhile: one behind the cut would be lost.
+  return map_.with_slot_end([this](std::uint32_t end) -> Status {
+    const std::uint64_t needed = std::uint64_t{std::max(end, kReservedSlots)} * kPageBytes;
+    const Result<std::uint64_t> size = file_->size();
+    TRY(size);
+    return *size > needed ? file_->truncate(needed) : Status();
+  });
 }
 
 std::uint64_t PageFile::file_bytes() { return file_->size().value_or(0); }
@@ -210,7 +237,8 @@ void PageFile::verify_images(std::vector<std::string>& problems) {
       const Location& location = levels_[level].published[i];
       if (location.slot == kNoSlot) continue;
       const Status status = read_image(location, PageId{i}, page.data());
-      if (!status.ok()) problems.push_back("page map, level " + std::to_string(level) + ": " + status.to_string());
+      if (!status.ok())
+        problems.push_back("page map, level " + std::to_string(level) + ": " + status.to_string());
     }
   }
 }

@@ -1,5 +1,5 @@
-// PageFile: the data file. Reads and writes page images with their checksums, writes and reads the page map, publishes
-// checkpoints.
+// PageFile: the data file. Reads and writes page images with their checksums, writes and reads the page map,
+// publishes checkpoints.
 //
 // Invariants:
 //   1. No image that the last published header refers to, directly or through the map, is overwritten.
@@ -37,7 +37,8 @@ class PageFile {
 
   // ---- pages ----
 
-  // `missing`: the page has no image. `failure` says why it failed: corruption names file, offset and checksums.
+  // `missing`: the page has no image. `failure` says why it failed: corruption names file, offset and
+  // checksums.
   ReadOutcome read(PageId id, void* page, Status& failure);
   // Writes the newest image to a free slot.
   Status write(PageId id, const void* page);
@@ -48,14 +49,15 @@ class PageFile {
 
   // ---- checkpoints: map().begin_checkpoint first ----
 
-  // Writes the changed map pages and syncs: everything is durable but the header. Fills id_count, slot_count and the
-  // map fields of `header`.
+  // Writes the changed map pages and syncs: everything is durable but the header. Fills id_count, slot_count
+  // and the map fields of `header`.
   Status prepare_checkpoint(CheckpointHeader& header, std::uint32_t id_count);
   // Writes and syncs the header; frees what only the last checkpoint needed.
   Status publish_checkpoint(const CheckpointHeader& header);
   void abandon_checkpoint();
 
-  // Moves up to `count_max` images from the end of the file to free slots in front, so that it can be cut off later.
+  // Moves up to `count_max` images, and the map pages, from the end of the file to free slots in front, so
+  // that it can be cut off later.
   Status move_tail(std::size_t count_max);
   // Cuts off free slots at the end.
   Status shrink();
@@ -78,7 +80,8 @@ class PageFile {
     std::vector<Location> prepared;
   };
 
-  PageFile(base::FileSystem& file_system, std::string path) : file_system_(file_system), path_(std::move(path)) {}
+  PageFile(base::FileSystem& file_system, std::string path)
+      : file_system_(file_system), path_(std::move(path)) {}
 
   Status read_headers(std::uint64_t file_bytes);
   Status read_map(std::uint64_t file_bytes);

@@ -52,7 +52,8 @@ Status PageFile::read_headers(std::uint64_t file_bytes) {
   std::uint32_t version = 0;
   for (std::uint32_t i = 0; i < kReservedSlots; ++i) {
     std::array<char, kHeaderBlockBytes> bytes{};
-    const Result<std::size_t> read = file_->read_at(std::uint64_t{i} * kPageBytes, bytes.data(), bytes.size());
+    const Result<std::size_t> read =
+        file_->read_at(std::uint64_t{i} * kPageBytes, bytes.data(), bytes.size());
     TRY(read);
     CheckpointHeader header;
     states[i] = decode_header(std::string_view(bytes.data(), *read), header, version);
@@ -66,13 +67,15 @@ Status PageFile::read_headers(std::uint64_t file_bytes) {
   for (std::uint32_t i = 0; i < kReservedSlots; ++i) {
     if (states[i] == HeaderState::wrong_version) {
       return {StatusCode::invalid_argument, path_ + " has format version " + std::to_string(version) +
-                                                "; this isolith reads version " + std::to_string(kFormatVersion)};
+                                                "; this isolith reads version " +
+                                                std::to_string(kFormatVersion)};
     }
     if (states[i] == HeaderState::foreign) {
       return {StatusCode::invalid_argument, path_ + " is not an isolith data file"};
     }
   }
-  if (states[0] == HeaderState::blank && states[1] == HeaderState::blank && file_bytes <= kReservedSlots * kPageBytes) {
+  if (states[0] == HeaderState::blank && states[1] == HeaderState::blank &&
+      file_bytes <= kReservedSlots * kPageBytes) {
     return {StatusCode::not_found, path_ + " was never finished being made"};
   }
   return corrupt(path_, 0, "expected a header with a good checksum in one of two places, found none");
@@ -96,8 +99,9 @@ Status PageFile::restore_map_page(unsigned level, std::uint32_t index, const cha
       return corrupt(path_, 0, "page map: an image of page " + std::to_string(child) + " of " +
                                    std::to_string(header_.id_count));
     }
-    const bool fits = level > 0 ? map_.restore_map_slot(location.slot, header_.slot_count)
-                                : map_.restore(PageId{static_cast<std::uint32_t>(child)}, location, header_.slot_count);
+    const bool fits =
+        level > 0 ? map_.restore_map_slot(location.slot, header_.slot_count)
+                  : map_.restore(PageId{static_cast<std::uint32_t>(child)}, location, header_.slot_count);
     if (!fits) {
       return corrupt(path_, std::uint64_t{raw(location.slot)} * kPageBytes,
                      "page map: the slot is used twice, or lies behind the file's end");
@@ -126,7 +130,8 @@ Status PageFile::read_map(std::uint64_t file_bytes) {
   }
   const std::uint64_t needed = std::uint64_t{map_.slot_end()} * kPageBytes;
   if (file_bytes < needed) {
-    return corrupt(path_, file_bytes, "the file was cut short: expected at least " + std::to_string(needed) + " bytes");
+    return corrupt(path_, file_bytes,
+                   "the file was cut short: expected at least " + std::to_string(needed) + " bytes");
   }
   map_.restore_done(header_.id_count);
   return {};

@@ -30,7 +30,8 @@ void PageMap::drop(const Entry& e, SlotId slot) {
   slots_.release(slot);
 }
 
-// The image of the intervals before the checkpoint in progress is what `current` holds: keep it from being replaced.
+// The image of the intervals before the checkpoint in progress is what `current` holds: keep it from being
+// replaced.
 void PageMap::capture(Entry& e) {
   if (active_ == 0 || is_captured(e)) return;
   e.next = e.current;
@@ -129,7 +130,11 @@ void PageMap::announce_preserved(PageId id) {
 void PageMap::set_preserved(PageId id, const Location& location) {
   const std::lock_guard lock(mutex_);
   Entry& e = entry(id);
-  CHECK(is_captured(e) && e.next.slot == kNoSlot, "a preserved image was announced");
+  if (!is_captured(e)) {
+    slots_.release(location.slot);
+    return;
+  }
+  CHECK(e.next.slot == kNoSlot, "a preserved image was announced");
   e.next = location;
   note_change(id, false);
 }
@@ -178,6 +183,11 @@ std::vector<std::uint32_t> PageMap::changed_chunks() const {
     if (chunks_[i]->changed) changed.push_back(static_cast<std::uint32_t>(i));
   }
   return changed;
+}
+
+void PageMap::rewrite_chunk(std::uint32_t index) {
+  const std::lock_guard lock(mutex_);
+  chunks_[index]->changed = true;
 }
 
 void PageMap::publish_checkpoint(const std::vector<SlotId>& retired) {
@@ -242,6 +252,11 @@ void PageMap::restore_done(std::uint32_t id_count) {
   for (std::uint32_t id = id_count_ - 1; id >= 1; --id) {
     if (!allocated_[id]) free_ids_.push_back(PageId{id});
   }
+}
+
+Status PageMap::with_slot_end(const std::function<Status(std::uint32_t)>& work) {
+  const std::lock_guard lock(mutex_);
+  return work(slots_.end());
 }
 
 std::uint32_t PageMap::slot_end() {

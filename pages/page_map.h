@@ -6,16 +6,18 @@
 //   next         the one that the checkpoint in progress will refer to, where that is not `current`
 //
 // Invariants:
-//   1. A slot is free iff no page and no map page refers to it as any of the three, and it is not waiting for the
-//      publication that drops its last reference.
-//   2. While checkpoint n is in progress, `image_for_checkpoint(id)` is the page's last image of the intervals before n,
-//      from the moment that this image is written on: a write of a newer one captures it as `next` first.
+//   1. A slot is free iff no page and no map page refers to it as any of the three, and it is not waiting for
+//      the publication that drops its last reference.
+//   2. While checkpoint n is in progress, `image_for_checkpoint(id)` is the page's last image of the
+//      intervals before n, from the moment that this image is written on: a write of a newer one captures it
+//      as `next` first.
 //   3. Without a checkpoint in progress `next` means nothing.
 //
 // Threads: any; one mutex, held for the look-up only, never during input or output.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -45,7 +47,8 @@ class PageMap {
   // ---- page ids ----
 
   PageId allocate_id();             // lowest numbers first where some were freed
-  PageId allocate_fresh_id();       // one that no page ever had: the checkpoint in progress has no other image of it
+  PageId
+  allocate_fresh_id();  // one that no page ever had: the checkpoint in progress has no other image of it
   void free_id(PageId id);          // its images go when no checkpoint needs them
   [[nodiscard]] std::uint32_t id_count() const;      // ids ever given out, 0 included
   [[nodiscard]] std::uint32_t pages_in_use() const;
@@ -60,7 +63,8 @@ class PageMap {
   // A page was written out; `location.version` is the interval of its last change.
   void set_current(PageId id, const Location& location);
 
-  // A writer keeps the image of an older interval for the checkpoint: first announce, later set, once it is written.
+  // A writer keeps the image of an older interval for the checkpoint: first announce, later set, once it is
+  // written. The image is free at once where that checkpoint was given up meanwhile.
   void announce_preserved(PageId id);
   void set_preserved(PageId id, const Location& location);
 
@@ -72,7 +76,8 @@ class PageMap {
   // The page's image in the checkpoint in progress; slot 0: none.
   [[nodiscard]] Location image_for_checkpoint(PageId id) const;
 
-  // Moves a page's checkpoint image from `from` to `to`, unless it is elsewhere by now (then false, `to` is released).
+  // Moves a page's checkpoint image from `from` to `to`, unless it is elsewhere by now (then false, `to` is
+  // released).
   bool move_checkpoint_image(PageId id, const Location& from, const Location& to);
 
   // Pages whose checkpoint image lies at or behind `slot`, at most `count_max`.
@@ -80,8 +85,11 @@ class PageMap {
 
   // Map pages of level 0 that differ from the last published checkpoint.
   [[nodiscard]] std::vector<std::uint32_t> changed_chunks() const;
+  // Has a map page of level 0 written again though nothing in it changed, so that it gets another slot.
+  void rewrite_chunk(std::uint32_t index);
 
-  // The checkpoint in progress is durable: what only the one before it needed is free. `retired` are its map pages.
+  // The checkpoint in progress is durable: what only the one before it needed is free. `retired` are its map
+  // pages.
   void publish_checkpoint(const std::vector<SlotId>& retired);
   // It is given up: everything is as if it had not begun. `written` are map pages it wrote.
   void abandon_checkpoint(const std::vector<SlotId>& written);
@@ -95,6 +103,8 @@ class PageMap {
 
   // ---- figures ----
 
+  // Calls `work` with the end, while no slot can be given out.
+  Status with_slot_end(const std::function<Status(std::uint32_t)>& work);
   [[nodiscard]] std::uint32_t slot_end();     // one past the highest slot in use
   [[nodiscard]] std::uint32_t slots_used() const;
 
@@ -119,7 +129,9 @@ class PageMap {
   void capture(Entry& e);
   void note_change(PageId id, bool later);
   [[nodiscard]] bool is_captured(const Entry& e) const { return active_ != 0 && e.next_of == active_; }
-  [[nodiscard]] Location checkpoint_image(const Entry& e) const { return is_captured(e) ? e.next : e.current; }
+  [[nodiscard]] Location checkpoint_image(const Entry& e) const {
+    return is_captured(e) ? e.next : e.current;
+  }
   void drop(const Entry& e, SlotId slot);
 
   mutable std::mutex mutex_;

@@ -37,7 +37,8 @@ Status PageTable::grow(std::uint32_t size) {
     return {StatusCode::no_space, "the page table's address space is used up", ENOMEM};
   }
   if (needed > backed_bytes_) {
-    const std::size_t backed = std::min(reserved_bytes_, (needed + kBackStepBytes - 1) / kBackStepBytes * kBackStepBytes);
+    const std::size_t backed =
+        std::min(reserved_bytes_, (needed + kBackStepBytes - 1) / kBackStepBytes * kBackStepBytes);
     char* from = reinterpret_cast<char*>(entries_) + backed_bytes_;
     if (mprotect(from, backed - backed_bytes_, PROT_READ | PROT_WRITE) != 0) {
       return {StatusCode::no_space, "no memory for the page table", errno};
@@ -46,6 +47,7 @@ Status PageTable::grow(std::uint32_t size) {
   }
   for (std::uint32_t id = old_size; id < size; ++id) {
     entries_[id].frame.store(kNoFrame, std::memory_order_relaxed);
+    entries_[id].state.store(FrameState::clean, std::memory_order_relaxed);
     entries_[id].latch.set_evicted();
   }
   size_.store(size, std::memory_order_release);

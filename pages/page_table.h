@@ -1,5 +1,5 @@
-// PageTable: one entry a logical page, indexed by its id, in one reserved piece of address space that is backed as ids
-// come into use. A hit in the cache costs one load here, no hash.
+// PageTable: one entry a logical page, indexed by its id, in one reserved piece of address space that is
+// backed as ids come into use. A hit in the cache costs one load here, no hash.
 //
 // Invariants:
 //   1. An entry below size() is readable for as long as the table lives, whatever becomes of its page.
@@ -20,10 +20,13 @@ namespace isolith::pages {
 
 inline constexpr std::uint32_t kNoFrame = 0xFFFFFFFF;
 
+// Whether the frame's bytes are the page's current image.
+enum class FrameState : std::uint32_t { clean, dirty, writing };
+
 struct PageEntry {
   LatchWord latch;
   std::atomic<std::uint32_t> frame;
-  std::uint32_t unused;
+  std::atomic<FrameState> state;
 };
 static_assert(sizeof(PageEntry) == 16);
 

@@ -1,5 +1,5 @@
-// SlotAllocator: which slots of the data file are free. The lowest free one is given out first, so that the end of the file
-// empties and can be cut off.
+// SlotAllocator: which slots of the data file are free. The lowest free one is given out first, so that the
+// end of the file empties and can be cut off.
 //
 // Threads: one at a time (the page map's mutex).
 #pragma once

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,8 @@
 
 namespace isolith::tools {
 namespace {
+
+constexpr std::size_t kProblemsShown = 20;
 
 struct VerifyOptions {
   std::string directory;
@@ -29,12 +32,18 @@ void write_report(Output& output, const VerifyReport& report, bool as_json) {
     output.write(object.dump(2) + "\n");
     return;
   }
-  for (const std::string& problem : report.problems)
-    output.write(fmt::format("problem: {}\n", escape(problem)));
-  output.write(
-      fmt::format("{} tables, {} rows, {} pages: {}\n", with_separators(report.tables),
-                  with_separators(report.rows), with_separators(report.pages),
-                  report.problems.empty() ? "ok" : fmt::format("{} problems", report.problems.size())));
+  const std::size_t shown = std::min(report.problems.size(), kProblemsShown);
+  for (std::size_t index = 0; index < shown; ++index) {
+    output.write(fmt::format("problem: {}\n", escape(report.problems[index])));
+  }
+  if (shown < report.problems.size()) {
+    output.write(
+        fmt::format("and {} more (--json has all)\n", with_separators(report.problems.size() - shown)));
+  }
+  output.write(fmt::format(
+      "{} tables, {} rows, {} pages: {}\n", with_separators(report.tables), with_separators(report.rows),
+      with_separators(report.pages),
+      report.problems.empty() ? "ok" : fmt::format("{} problems", with_separators(report.problems.size()))));
 }
 
 // Damage that stops the reading is a problem found, like any other.

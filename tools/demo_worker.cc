@@ -175,6 +175,7 @@ Status Worker::apply(Transaction& transaction, const std::vector<PlannedMove>& m
     Result<DemoMove> moved = move_count(transaction, move);
     if (!moved.ok()) return moved.status();
     done.push_back(*std::move(moved));
+    std::this_thread::yield();  // others get to run while locks are held: conflicts also on few cores
   }
   return transaction.insert(journal_, key, encode_journal_value(done));
 }

@@ -60,8 +60,8 @@ Result<std::string> Transaction::get(const Table& table, std::string_view key) {
   return value;
 }
 
-Result<std::size_t> Transaction::get_part(const Table& table, std::string_view key, std::uint64_t offset, char* buffer,
-                                          std::size_t length) {
+Result<std::size_t> Transaction::get_part(const Table& table, std::string_view key, std::uint64_t offset,
+                                          char* buffer, std::size_t length) {
   if (state_ == nullptr) return over();
   return core_->get_part(*state_, table, key, offset, buffer, length);
 }

@@ -1,5 +1,5 @@
-// The catalog: a table like any other (id 0) whose keys are table names and whose values are id u32, root page u32. Making
-// and dropping tables are writes to it, with the same locks, versions and undo.
+// The catalog: a table like any other (id 0) whose keys are table names and whose values are id u32, root
+// page u32. Making and dropping tables are writes to it, with the same locks, versions and undo.
 #include "base/bytes.h"
 #include "base/check.h"
 #include "txn/core.h"
@@ -18,15 +18,17 @@ std::string encode_entry(TableId id, PageId root) {
 
 Status check_name(std::string_view name) {
   if (!name.empty() && name.size() <= kMaxTableNameBytes) return {};
-  return {StatusCode::invalid_argument, "a table's name has 1 to 255 bytes, this one " + std::to_string(name.size())};
+  return {StatusCode::invalid_argument,
+          "a table's name has 1 to 255 bytes, this one " + std::to_string(name.size())};
 }
 
 }  // namespace
 
 TableInfo* Core::find_table(const TransactionState& state, const Table& handle, Status& status) const {
   if (handle.database_ != instance_) [[unlikely]] {
-    status = Status(StatusCode::invalid_argument, handle.database_ == 0 ? "the table handle names nothing"
-                                                                        : "the table handle is of another database");
+    status = Status(StatusCode::invalid_argument, handle.database_ == 0
+                                                      ? "the table handle names nothing"
+                                                      : "the table handle is of another database");
     return nullptr;
   }
   TableInfo* info = tables_.find(TableId{handle.id_});
@@ -53,7 +55,8 @@ Result<Table> Core::open_table(TransactionState& state, std::string_view name) {
   TRY(check_name(name));
   std::string entry;
   TRY(get(state, handle_of(*tables_.find(kCatalogTable)), name, entry));
-  if (entry.size() != kEntryBytes) return Status(StatusCode::corruption, "the catalog's entry of a table is damaged");
+  if (entry.size() != kEntryBytes)
+    return Status(StatusCode::corruption, "the catalog's entry of a table is damaged");
   const TableInfo* info = tables_.find(base::load<TableId>(entry.data()));
   if (info == nullptr) return Status(StatusCode::corruption, "the catalog names a table that is not known");
   return handle_of(*info);
@@ -99,9 +102,10 @@ Status Core::drop_table(TransactionState& state, const Table& handle) {
   if (info->id == kCatalogTable) return {StatusCode::invalid_argument, "the catalog is not dropped"};
   TRY(check_writable(state));
   TRY(begin_writing(state));
-  status = write_catalog(state, info->name, WriteKind::erase, {});
-  if (status.is(StatusCode::not_found)) return {StatusCode::not_found, "the table was dropped"};
-  TRY(status);
+  // The lock first: while it was waited for, the table may have gone, and its name to another one.
+  TRY(write_catalog(state, info->name, WriteKind::lock, {}));
+  if (info->dropped.load(std::memory_order_acquire)) return {StatusCode::not_found, "the table was dropped"};
+  TRY(write_catalog(state, info->name, WriteKind::erase, {}));
   {
     const GateHold inside(gate_, state);
     link_table_version(state, mvcc::VersionKind::drop_table, info->id, info->root);
@@ -121,7 +125,8 @@ void Core::link_table_version(TransactionState& state, mvcc::VersionKind kind, T
 }
 
 // A row of the catalog, without redo of its own: the log has the operation on the table.
-Status Core::write_catalog(TransactionState& state, std::string_view name, WriteKind kind, std::string_view entry) {
+Status Core::write_catalog(TransactionState& state, std::string_view name, WriteKind kind,
+                           std::string_view entry) {
   return write_row(state, *tables_.find(kCatalogTable), name, kind, entry);
 }
 
@@ -155,7 +160,7 @@ Status Core::load_catalog() {
 
 Status Core::free_tree(PageId root) {
   return btree::BTree(*cache_, root).free_all([this](const btree::RowView& row) {
-    if (!has(row.flags, btree::RowFlags::large) || has(row.flags, btree::RowFlags::locked)) return Status();
+    if (!has(row.flags, btree::RowFlags::large)) return Status();
     return free_chain_pages(btree::load_reference(row.value).first);
   });
 }

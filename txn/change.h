@@ -35,7 +35,8 @@ struct Core::Change {
     met_flags = row.flags;
   }
 
-  // The flags of the row that will be there. A lock keeps what it met; of a row that is not there it makes a tombstone.
+  // The flags of the row that will be there. A lock keeps what it met; of a row that is not there it makes a
+  // tombstone.
   [[nodiscard]] btree::RowFlags new_flags(const btree::RowView& row) const noexcept {
     using btree::RowFlags;
     switch (kind) {

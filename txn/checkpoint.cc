@@ -1,4 +1,5 @@
-// Checkpoints: the instant, the undo of what was in progress then, the pages, the header; and the background thread.
+// Checkpoints: the instant, the undo of what was in progress then, the pages, the header; and the background
+// thread.
 #include <algorithm>
 #include <array>
 
@@ -42,15 +43,16 @@ Status Core::run_checkpoint(bool clean) {
   std::vector<PageId> undo_pages;
   const Status status = write_and_publish(header, saved, undo_pages);
   cache_->end_checkpoint();
-  std::swap(undo_pages, status.ok() ? saved_undo_pages_ : undo_pages);
-  if (!status.ok()) file_->abandon_checkpoint();
+  checkpoint_lsn_.store(raw(header.replay_from), std::memory_order_relaxed);
+  if (status.ok()) saved_undo_pages_.swap(undo_pages);
+  // After a failed sync nobody knows which header a crash would find: what either needs stays.
+  if (!status.ok() && file_->health().ok()) file_->abandon_checkpoint();
   for (const PageId id : undo_pages) file_->map().free_id(id);
   if (!status.ok()) {
     // A full disk or a failed write may pass; a failed sync does not, and the file knows.
     if (const Status health = file_->health(); !health.ok()) fail_writing(health);
     return status;
   }
-  checkpoint_lsn_.store(raw(header.replay_from), std::memory_order_relaxed);
   checkpoints_.fetch_add(1, std::memory_order_relaxed);
   return log_->release_before(header.log_from);
 }
@@ -60,6 +62,9 @@ SavedUndoSource Core::capture(pages::CheckpointHeader& header) {
   SavedUndoSource source;
   gate_.close();
   undo_pool_.hold();
+  // The last checkpoint keeps their images; this one does not contain them.
+  for (const PageId id : saved_undo_pages_) file_->map().free_id(id);
+  saved_undo_pages_.clear();
   header.number = cache_->begin_checkpoint();
   header.replay_from = log_->appended_lsn();
   header.log_from = header.replay_from;
@@ -80,18 +85,22 @@ SavedUndoSource Core::capture(pages::CheckpointHeader& header) {
   return source;
 }
 
-Status Core::write_and_publish(pages::CheckpointHeader& header, std::string_view saved, std::vector<PageId>& undo_pages) {
+Status Core::write_and_publish(pages::CheckpointHeader& header, std::string_view saved,
+                               std::vector<PageId>& undo_pages) {
   TRY(write_saved_undo(saved, header, undo_pages));
   TRY(cache_->write_checkpoint_pages());
   if (has_slack(file_->map())) TRY(file_->move_tail(kMovesMax));
-  TRY(file_->prepare_checkpoint(header, file_->map().id_count()));
+  std::uint32_t id_count = cache_->checkpoint_id_count();
+  for (const PageId id : undo_pages) id_count = std::max(id_count, raw(id) + 1);
+  TRY(file_->prepare_checkpoint(header, id_count));
   TRY(log_->make_durable(header.replay_from, kNoTransaction));
   TRY(file_->publish_checkpoint(header));
   return has_slack(file_->map()) ? file_->shrink() : Status();
 }
 
 // A page chain that never was in the cache: fresh ids, so that the checkpoint in progress contains them.
-Status Core::write_saved_undo(std::string_view bytes, pages::CheckpointHeader& header, std::vector<PageId>& ids) {
+Status Core::write_saved_undo(std::string_view bytes, pages::CheckpointHeader& header,
+                              std::vector<PageId>& ids) {
   header.undo_bytes = bytes.size();
   header.undo_first = kNoPage;
   const std::size_t count = (bytes.size() + btree::kChainPayloadBytes - 1) / btree::kChainPayloadBytes;
@@ -127,7 +136,8 @@ void Core::run_background() {
     bool checkpoints = false;
     {
       std::unique_lock lock(background_mutex_);
-      background_wake_.wait(lock, [this] { return background_stop_ || background_checkpoint_ || background_collect_; });
+      background_wake_.wait(
+          lock, [this] { return background_stop_ || background_checkpoint_ || background_collect_; });
       if (background_stop_) break;
       checkpoints = background_checkpoint_;
       background_checkpoint_ = false;

@@ -1,8 +1,10 @@
-// The collector: drops versions that nobody may ask for any more, in commit order; removes tombstones and dropped tables;
-// raises the horizon. Whoever ends a transaction does it for all, when enough has come together.
+// The collector: drops versions that nobody may ask for any more, in commit order; removes tombstones and
+// dropped tables; raises the horizon. Whoever ends a transaction does it for all, when enough has come
+// together.
 //
-// `collect_mutex_` is one turn of it. A checkpoint takes the same mutex around its instant, so that no half-done
-// collecting, and no large value between its last reference and its pages' return, is ever in a checkpoint.
+// `collect_mutex_` is one turn of it. A checkpoint takes the same mutex around its instant, so that no
+// half-done collecting, and no large value between its last reference and its pages' return, is ever in a
+// checkpoint.
 #include <algorithm>
 
 #include "base/check.h"
@@ -14,8 +16,9 @@ using btree::ExclusiveGuard;
 using btree::Node;
 using btree::RowFlags;
 
-// Announces a snapshot in `word`. The time is read again after the announcement: either the collector's look at the words
-// sees it, or it came before the second reading, and then the collector's idea of the time is not newer than the snapshot.
+// Announces a snapshot in `word`. The time is read again after the announcement: either the collector's look
+// at the words sees it, or it came before the second reading, and then the collector's idea of the time is
+// not newer than the snapshot.
 Timestamp Core::register_snapshot(std::atomic<std::uint64_t>& word) noexcept {
   std::uint64_t ts = published_ts_.load(std::memory_order_acquire);
   for (;;) {
@@ -75,19 +78,22 @@ void Core::collect(TransactionState& gate_holder, bool wait_for_turn) {
     if (const Status status = collect_log(gate_holder, *log); !status.ok()) fail_writing(status);
     undo_pool_.give_back(log);
   }
-  collect_dropped_tables(gate_holder);
+  collect_dropped_tables(gate_holder, visible_to_all);
   statuses_->advance(log_ == nullptr ? visible_to_all : std::min(visible_to_all, log_->durable_timestamp()));
 }
 
 Status Core::collect_log(TransactionState& gate_holder, mvcc::UndoLog& log) {
   Status status;
   for (mvcc::Version* v = log.newest; v != nullptr; v = v->older_in_log) {
-    if (v->kind == mvcc::VersionKind::drop_table) dropped_tables_.push_back({v->root, log.commit_ts});
+    if (v->kind == mvcc::VersionKind::drop_table)
+      dropped_tables_.push_back({v->root, log.commit_ts, std::nullopt});
     if (v->kind != mvcc::VersionKind::row && v->kind != mvcc::VersionKind::absent) continue;
     versions_.remove(v);
-    // After a failure the rest is only forgotten: the pages stay as they are until the database is opened again.
+    // After a failure the rest is only forgotten: the pages stay as they are until the database is opened
+    // again.
     if (status.ok() && v->erases) status = purge_tombstone(gate_holder, *v);
-    if (status.ok() && v->kind == mvcc::VersionKind::row && has(v->flags, RowFlags::large) && !v->shares_value) {
+    if (status.ok() && v->kind == mvcc::VersionKind::row && has(v->flags, RowFlags::large) &&
+        !v->shares_value) {
       const GateHold inside(gate_, gate_holder);
       status = free_chain_pages(btree::load_reference(v->value()).first);
     }
@@ -95,7 +101,8 @@ Status Core::collect_log(TransactionState& gate_holder, mvcc::UndoLog& log) {
   return status;
 }
 
-// The row that a transaction erased, or locked where there was none, leaves the leaf, unless somebody wrote it since.
+// The row that a transaction erased, or locked where there was none, leaves the leaf, unless somebody wrote
+// it since.
 Status Core::purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version) {
   if (tables_.find(version.table)->dropped.load(std::memory_order_acquire)) return {};
   const GateHold inside(gate_, gate_holder);
@@ -112,7 +119,8 @@ Status Core::remove_row(PageId root, std::string_view key) {
   return remove_row_if(root, key, [](const btree::RowView&) { return true; });
 }
 
-Status Core::remove_row_if(PageId root, std::string_view key, const std::function<bool(const btree::RowView&)>& condition) {
+Status Core::remove_row_if(PageId root, std::string_view key,
+                           const std::function<bool(const btree::RowView&)>& condition) {
   btree::BTree tree(*cache_, root);
   bool underfull = false;
   {
@@ -127,12 +135,16 @@ Status Core::remove_row_if(PageId root, std::string_view key, const std::functio
   return underfull ? tree.merge_around(key) : Status();
 }
 
-// Trees of dropped tables that no transaction can be using.
-void Core::collect_dropped_tables(TransactionState& gate_holder) {
+// Trees of dropped tables that no transaction can be using, and that no old version is collected from any
+// more: first those who began before the drop end, then what they committed is collected.
+void Core::collect_dropped_tables(TransactionState& gate_holder, Timestamp collected) {
   if (dropped_tables_.empty()) return;
   const Timestamp all_began_after = oldest_start();
-  std::erase_if(dropped_tables_, [&](const DroppedTable& table) {
+  const Timestamp now{published_ts_.load(std::memory_order_acquire)};
+  std::erase_if(dropped_tables_, [&](DroppedTable& table) {
     if (table.dropped_ts > all_began_after) return false;
+    if (!table.unused_since) table.unused_since = now;
+    if (*table.unused_since > collected) return false;
     const GateHold inside(gate_, gate_holder);
     if (const Status status = free_tree(table.root); !status.ok()) fail_writing(status);
     return true;
@@ -141,7 +153,8 @@ void Core::collect_dropped_tables(TransactionState& gate_holder) {
 
 // The log says that more is durable: old versions and ids may be settled by that.
 void Core::note_durable() {
-  if (uncollected_.load(std::memory_order_relaxed) == 0 && statuses_->horizon() == statuses_->next_id()) return;
+  if (uncollected_.load(std::memory_order_relaxed) == 0 && statuses_->horizon() == statuses_->next_id())
+    return;
   {
     const std::lock_guard lock(background_mutex_);
     background_collect_ = true;

@@ -1,5 +1,5 @@
-// Core: an open database. It owns the parts and carries what a transaction does through them; one source file a stage of
-// life:
+// Core: an open database. It owns the parts and carries what a transaction does through them; one source file
+// a stage of life:
 //   core_open.cc      opening, closing               recovery.cc       what a crash left
 //   core_read.cc      get                            cursor.cc         scans
 //   core_write.cc     put, insert, erase, locks      large_value.cc    values in page chains
@@ -8,8 +8,8 @@
 //   checkpoint.cc     checkpoints                    verify.cc         checks and figures
 //   api.cc            the public classes
 //
-// Lock order: gate > leaf latches > version shards; commit mutex > log; nothing of these is held while waiting for a
-// transaction.
+// Lock order: gate > leaf latches > version shards; commit mutex > log; nothing of these is held while
+// waiting for a transaction.
 //
 // Threads: any, but one at a time for one TransactionState.
 #pragma once
@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -65,13 +66,15 @@ class Core {
 
   // ---- core_read.cc ----
   Status get(TransactionState& state, const Table& table, std::string_view key, std::string& value);
-  Result<std::size_t> get_part(TransactionState& state, const Table& table, std::string_view key, std::uint64_t offset,
-                               char* buffer, std::size_t length);
+  Result<std::size_t> get_part(TransactionState& state, const Table& table, std::string_view key,
+                               std::uint64_t offset, char* buffer, std::size_t length);
   Result<Cursor> cursor(TransactionState& state, const Table& table, const KeyRange& range);
 
   // ---- core_write.cc ----
-  Status write(TransactionState& state, const Table& table, std::string_view key, WriteKind kind, std::string_view value);
-  Status get_for_update(TransactionState& state, const Table& table, std::string_view key, std::string& value);
+  Status write(TransactionState& state, const Table& table, std::string_view key, WriteKind kind,
+               std::string_view value);
+  Status get_for_update(TransactionState& state, const Table& table, std::string_view key,
+                        std::string& value);
   Status append(TransactionState& state, const Table& table, std::string_view key, std::string_view piece);
   Result<std::uint64_t> erase_range(TransactionState& state, const Table& table, const KeyRange& range);
 
@@ -133,11 +136,13 @@ class Core {
 
   // core_read.cc
   mvcc::ReadRule read_rule(const TransactionState& state) const noexcept;
-  Status find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value, Found& found);
+  Status find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
+                  Found& found);
   Status find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
                          const mvcc::ReadRule& rule, std::string& value, Found& found);
   bool judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer);
-  pages::Step read_large(const Found& found, std::uint64_t offset, char* to, std::size_t size, Status& failure);
+  pages::Step read_large(const Found& found, std::uint64_t offset, char* to, std::size_t size,
+                         Status& failure);
   static void copy_row(const btree::RowView& row, std::string& value, Found& found);
   static void copy_row(const mvcc::Version& version, std::string& value, Found& found);
 
@@ -166,8 +171,8 @@ class Core {
   std::uint64_t next_stamp() noexcept { return stamp_.fetch_add(1, std::memory_order_relaxed); }
 
   // rollback.cc
-  Status undo_version(TransactionState& state, mvcc::Version& version, bool keep_lock);
-  Status undo_row(TransactionState& state, mvcc::Version& version, bool keep_lock);
+  Status undo_version(TransactionState& state, mvcc::Version& version, bool keep_lock, bool has_turn);
+  Status undo_row(TransactionState& state, mvcc::Version& version, bool keep_lock, bool has_turn);
   static PageId chain_that_goes(const btree::RowView& row, const mvcc::Version& old) noexcept;
   Status roll_back(TransactionState& state);
 
@@ -178,7 +183,8 @@ class Core {
 
   // catalog.cc
   [[nodiscard]] Table handle_of(const TableInfo& info) const noexcept;
-  Status write_catalog(TransactionState& state, std::string_view name, WriteKind kind, std::string_view entry);
+  Status write_catalog(TransactionState& state, std::string_view name, WriteKind kind,
+                       std::string_view entry);
   static void link_table_version(TransactionState& state, mvcc::VersionKind kind, TableId id, PageId root);
   Status take_back_table(TransactionState& state, TableId id, PageId root);
   Status load_catalog();
@@ -193,15 +199,17 @@ class Core {
   Status purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version);
   Status remove_tombstone(PageId root, std::string_view key, TransactionId writer);
   Status remove_row(PageId root, std::string_view key);
-  Status remove_row_if(PageId root, std::string_view key, const std::function<bool(const btree::RowView&)>& condition);
-  void collect_dropped_tables(TransactionState& gate_holder);
+  Status remove_row_if(PageId root, std::string_view key,
+                       const std::function<bool(const btree::RowView&)>& condition);
+  void collect_dropped_tables(TransactionState& gate_holder, Timestamp collected);
   void note_durable();
 
   // checkpoint.cc
   Status run_checkpoint(bool clean);
   SavedUndoSource capture(pages::CheckpointHeader& header);
   Status write_saved_undo(std::string_view bytes, pages::CheckpointHeader& header, std::vector<PageId>& ids);
-  Status write_and_publish(pages::CheckpointHeader& header, std::string_view saved, std::vector<PageId>& undo_pages);
+  Status write_and_publish(pages::CheckpointHeader& header, std::string_view saved,
+                           std::vector<PageId>& undo_pages);
   void run_background();
   void wake_background();
 
@@ -212,7 +220,8 @@ class Core {
 
   // verify.cc: the gate is closed
   Status verify_all(VerifyReport& report);
-  Status verify_table(const TableInfo& table, VerifyReport& report, const std::function<void(PageId)>& on_page);
+  Status verify_table(const TableInfo& table, VerifyReport& report,
+                      const std::function<void(PageId)>& on_page);
   Status verify_chain(const btree::ChainReference& chain, const std::function<void(PageId)>& on_page,
                       std::vector<std::string>& problems);
 
@@ -251,13 +260,14 @@ class Core {
   struct DroppedTable {
     PageId root{};
     Timestamp dropped_ts{};
+    std::optional<Timestamp> unused_since;  // everybody who began before the drop had ended by then
   };
   std::vector<DroppedTable> dropped_tables_;                 // under collect_mutex_
 
   // Checkpointer and background thread.
   std::mutex checkpoint_mutex_;
   std::vector<PageId> saved_undo_pages_;                     // of the last checkpoint
-  std::atomic<std::uint64_t> checkpoint_lsn_{0};             // of the last one
+  std::atomic<std::uint64_t> checkpoint_lsn_{0};             // of the last one, or of the last try
   std::atomic<std::uint64_t> checkpoints_{0};
   std::mutex background_mutex_;
   std::condition_variable background_wake_;

@@ -8,7 +8,8 @@
 namespace isolith::txn {
 namespace {
 
-// Committed transactions whose old versions wait before somebody collects them: enough to share the look at the snapshots.
+// Committed transactions whose old versions wait before somebody collects them: enough to share the look at
+// the snapshots.
 constexpr std::uint32_t kCollectEvery = 32;
 
 }  // namespace
@@ -17,14 +18,16 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
   if (closed_.load(std::memory_order_acquire)) return Status(StatusCode::aborted, "the database is closed");
   TransactionState* state = slots_.acquire();
   if (state == nullptr) {
-    return Status(StatusCode::busy, "more than " + std::to_string(Slots::kSlotsMax) + " transactions are open");
+    return Status(StatusCode::busy,
+                  "more than " + std::to_string(Slots::kSlotsMax) + " transactions are open");
   }
   state->handles.store(1, std::memory_order_relaxed);
   state->phase = Phase::active;
   state->read_only = options.read_only;
   state->durability = options.durability.value_or(options_.default_durability);
-  state->policy = options.policy != nullptr ? options.policy
-                                            : &policy_of(options.isolation.value_or(options_.default_isolation));
+  state->policy = options.policy != nullptr
+                      ? options.policy
+                      : &policy_of(options.isolation.value_or(options_.default_isolation));
   state->view = state->policy->read_view();
   ++state->serial;
   state->seen_ts = Timestamp{0};
@@ -66,22 +69,27 @@ Status Core::commit_writes(TransactionState& state) {
     const std::lock_guard lock(commit_mutex_);
     const Timestamp ts{newest_ts_ + 1};
     if (log_ != nullptr) {
-      const Result<Lsn> appended =
-          log_->append(state.spilled ? wal::UnitKind::part_commit : wal::UnitKind::commit, ts, id, state.redo, crc);
+      const Result<Lsn> appended = log_->append(
+          state.spilled ? wal::UnitKind::part_commit : wal::UnitKind::commit, ts, id, state.redo, crc);
       status = appended.status();
       if (status.ok()) end = *appended;
     }
     if (status.ok()) {
       newest_ts_ = raw(ts);
-      for (const mvcc::Version* v = state.undo->newest; v != nullptr && state.changes_tables; v = v->older_in_log) {
-        if (v->kind == mvcc::VersionKind::drop_table) tables_.find(v->table)->dropped.store(true, std::memory_order_seq_cst);
+      for (const mvcc::Version* v = state.undo->newest; v != nullptr && state.changes_tables;
+           v = v->older_in_log) {
+        if (v->kind == mvcc::VersionKind::drop_table)
+          tables_.find(v->table)->dropped.store(true, std::memory_order_seq_cst);
       }
-      // The one store that makes all of it visible; then the time moves on, so that a snapshot taken now contains it.
+      // The one store that makes all of it visible; then the time moves on, so that a snapshot taken now
+      // contains it.
       statuses_->set_committed(id, ts);
       state.undo->commit_ts = ts;
       (committed_last_ == nullptr ? committed_first_ : committed_last_->next_committed) = state.undo;
       committed_last_ = state.undo;
       published_ts_.store(raw(ts), std::memory_order_release);
+      // Still inside the gate: to a checkpoint it is either in progress or committed, never both.
+      state.undo = nullptr;
     }
   }
   if (!status.ok()) {
@@ -89,13 +97,13 @@ Status Core::commit_writes(TransactionState& state) {
     TRY(abort(state));
     return status;
   }
-  state.undo = nullptr;
   const Durability durability = state.durability;
   commits_.fetch_add(1, std::memory_order_relaxed);
   if (uncollected_.fetch_add(1, std::memory_order_relaxed) + 1 >= kCollectEvery) collect(state, false);
   finish(state, Phase::committed);
   if (log_ == nullptr) return {};
-  if (raw(end) > checkpoint_lsn_.load(std::memory_order_relaxed) + options_.checkpoint_log_bytes) wake_background();
+  if (raw(end) > checkpoint_lsn_.load(std::memory_order_relaxed) + options_.checkpoint_log_bytes)
+    wake_background();
   if (durability != Durability::sync) {
     log_->request_async();
     return {};
@@ -149,7 +157,8 @@ void Core::finish(TransactionState& state, Phase phase) {
     state.tail.reset();
   }
   state.cursor_snapshots.clear();
-  if (state.snapshot_ts.load(std::memory_order_relaxed) != 0) state.snapshot_ts.store(0, std::memory_order_release);
+  if (state.snapshot_ts.load(std::memory_order_relaxed) != 0)
+    state.snapshot_ts.store(0, std::memory_order_release);
   state.start_ts.store(0, std::memory_order_release);
 }
 

@@ -5,6 +5,7 @@
 //   DIRECTORY/log/    segments (wal/README.md)
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <random>
 
 #include "base/check.h"
@@ -18,15 +19,24 @@ std::uint64_t random_number() {
   return static_cast<std::uint64_t>(device()) << 32 | device();
 }
 
+std::string parent_of(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
 Status check_options(const Options& options) {
   const auto wrong = [](const char* what) { return Status(StatusCode::invalid_argument, what); };
   if (options.cache_bytes < pages::kCacheBytesMin) return wrong("cache_bytes is at least 1 MiB");
-  if (options.cache_bytes / pages::kPageBytes >= pages::kNoFrame) return wrong("cache_bytes is at most 32 TiB");
+  if (options.cache_bytes / pages::kPageBytes >= pages::kNoFrame)
+    return wrong("cache_bytes is at most 32 TiB");
   if (options.async_interval_ms < 1 || options.async_interval_ms > 60'000) {
     return wrong("async_interval_ms is from 1 to 60,000");
   }
-  if (options.checkpoint_log_bytes < (std::uint64_t{1} << 20)) return wrong("checkpoint_log_bytes is at least 1 MiB");
-  if (options.log_segment_bytes < (std::uint64_t{256} << 10) || options.log_segment_bytes > (std::uint64_t{1} << 30)) {
+  if (options.checkpoint_log_bytes < (std::uint64_t{1} << 20))
+    return wrong("checkpoint_log_bytes is at least 1 MiB");
+  if (options.log_segment_bytes < (std::uint64_t{256} << 10) ||
+      options.log_segment_bytes > (std::uint64_t{1} << 30)) {
     return wrong("log_segment_bytes is from 256 KiB to 1 GiB");
   }
   return {};
@@ -76,11 +86,14 @@ Status Core::lock_directory() {
       return {StatusCode::not_found, "there is no isolith database in " + path_};
     }
     TRY(files_.create_directory(path_));
+    // Its name, too, must survive a crash.
+    if (!options_.read_only) TRY(files_.sync_directory(parent_of(path_)));
     const Result<std::vector<std::string>> names = files_.list(path_);
     TRY(names);
     for (const std::string& name : *names) {
       if (name == "lock" || name == "log") continue;
-      return {StatusCode::invalid_argument, path_ + " is not an isolith database: it holds " + name + " and no data file"};
+      return {StatusCode::invalid_argument,
+              path_ + " is not an isolith database: it holds " + name + " and no data file"};
     }
   }
   if (options_.read_only) return {};  // a reader of a closed database changes nothing, not even a lock file
@@ -96,7 +109,8 @@ Status Core::create_if_needed() {
   TRY(there);
   Status missing(StatusCode::not_found);
   if (*there) {
-    Result<std::unique_ptr<pages::PageFile>> file = pages::PageFile::open(files_, data_path(), options_.read_only);
+    Result<std::unique_ptr<pages::PageFile>> file =
+        pages::PageFile::open(files_, data_path(), options_.read_only);
     if (file.ok()) {
       file_ = *std::move(file);
       return {};
@@ -104,7 +118,8 @@ Status Core::create_if_needed() {
     missing = std::move(file).status();
   }
   if (!missing.is(StatusCode::not_found) || options_.read_only || !options_.create_if_missing) return missing;
-  Result<std::unique_ptr<pages::PageFile>> file = pages::PageFile::create(files_, data_path(), random_number());
+  Result<std::unique_ptr<pages::PageFile>> file =
+      pages::PageFile::create(files_, data_path(), random_number());
   TRY(file);
   file_ = *std::move(file);
   return {};

@@ -1,5 +1,5 @@
-// Reading one key. The main path: find the leaf optimistically, judge the row, copy it, validate. No latch, no lock, no
-// shared line is written.
+// Reading one key. The main path: find the leaf optimistically, judge the row, copy it, validate. No latch,
+// no lock, no shared line is written.
 #include <algorithm>
 #include <new>
 
@@ -20,8 +20,8 @@ mvcc::ReadRule Core::read_rule(const TransactionState& state) const noexcept {
   return {state.view, state.own_id(), Timestamp{0}, false};
 }
 
-// Whether a version that `writer` wrote is seen. A commit that may not be durable yet is noted: a read-only transaction
-// must not be acknowledged before it.
+// Whether a version that `writer` wrote is seen. A commit that may not be durable yet is noted: a read-only
+// transaction must not be acknowledged before it.
 bool Core::judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer) {
   if (writer == rule.own) return true;
   const mvcc::TransactionStatus status = statuses_->find(writer);
@@ -44,11 +44,12 @@ void Core::copy_row(const RowView& row, std::string& value, Found& found) {
 
 void Core::copy_row(const mvcc::Version& version, std::string& value, Found& found) {
   found.exists = false;
-  if (version.kind == mvcc::VersionKind::row) copy_row(RowView{version.writer, version.flags, version.value()}, value, found);
+  if (version.kind == mvcc::VersionKind::row)
+    copy_row(RowView{version.writer, version.flags, version.value()}, value, found);
 }
 
-Status Core::find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
-                      Found& found) {
+Status Core::find_row(TransactionState& state, const TableInfo& table, std::string_view key,
+                      std::string& value, Found& found) {
   const mvcc::ReadRule rule = read_rule(state);
   const btree::BTree tree(*cache_, table.root);
   const TransactionId horizon = statuses_->horizon();
@@ -73,8 +74,9 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   return invisible ? find_row_shared(state, table, key, rule, value, found) : Status();
 }
 
-// The newest version is not for this reader: look into the version store, with the leaf held so that row and store are of
-// one moment. When the row's writer ends in between, its old version may be gone and its row is the answer: look again.
+// The newest version is not for this reader: look into the version store, with the leaf held so that row and
+// store are of one moment. When the row's writer ends in between, its old version may be gone and its row is
+// the answer: look again.
 Status Core::find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
                              const mvcc::ReadRule& rule, std::string& value, Found& found) {
   const btree::BTree tree(*cache_, table.root);
@@ -117,7 +119,8 @@ Status Core::get(TransactionState& state, const Table& handle, std::string_view 
     try {
       value.resize(found.chain.size);
     } catch (const std::bad_alloc&) {
-      return {StatusCode::too_large, "no memory for a value of " + std::to_string(found.chain.size) + " bytes: use get_part"};
+      return {StatusCode::too_large,
+              "no memory for a value of " + std::to_string(found.chain.size) + " bytes: use get_part"};
     }
     const Step step = read_large(found, 0, value.data(), value.size(), status);
     if (step == Step::ok) return {};
@@ -138,7 +141,8 @@ Result<std::size_t> Core::get_part(TransactionState& state, const Table& handle,
     TRY(find_row(state, *table, key, value, found));
     if (!found.exists) return Status(StatusCode::not_found);
     const std::uint64_t size = found.large ? found.chain.size : value.size();
-    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(length, size - std::min(offset, size)));
+    const auto part =
+        static_cast<std::size_t>(std::min<std::uint64_t>(length, size - std::min(offset, size)));
     if (!found.large) {
       std::copy_n(value.data() + std::min<std::uint64_t>(offset, size), part, buffer);
       return part;

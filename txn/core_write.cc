@@ -1,4 +1,5 @@
-// The one write path of all levels: latch the leaf, judge the row that is there, put it aside, write in place.
+// The one write path of all levels: latch the leaf, judge the row that is there, put it aside, write in
+// place.
 #include <algorithm>
 
 #include "base/check.h"
@@ -23,7 +24,8 @@ constexpr std::size_t kSpillBytes = std::size_t{48} << 10;
 Status Core::begin_writing(TransactionState& state) {
   if (state.undo != nullptr) [[likely]] return {};
   const TransactionId id = statuses_->begin();
-  if (id == kNoTransaction) return {StatusCode::busy, "too many transaction ids in use: a transaction is open too long"};
+  if (id == kNoTransaction)
+    return {StatusCode::busy, "too many transaction ids in use: a transaction is open too long"};
   state.undo = undo_pool_.take();
   state.id.store(raw(id), std::memory_order_release);
   return {};
@@ -44,7 +46,8 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
   TRY(check_writable(state));
   TRY(check_key(key));
   if (value.size() > kMaxValueBytes) {
-    return {StatusCode::too_large, "a value of " + std::to_string(value.size()) + " bytes; the limit is 4 GiB"};
+    return {StatusCode::too_large,
+            "a value of " + std::to_string(value.size()) + " bytes; the limit is 4 GiB"};
   }
   TRY(write_row(state, *table, key, kind, value));
   switch (kind) {
@@ -71,7 +74,8 @@ Status Core::write_row(TransactionState& state, const TableInfo& table, std::str
     change.value = std::string_view(reference_bytes, sizeof reference_bytes);
   }
   const Status status = apply(state, change);
-  if (!status.ok() && reference.first != kNoPage) drop_pending_chain(state, reference.first);
+  // Where a conflict ended the transaction, rolling it back has dropped it.
+  if (!status.ok() && state.pending_chain != kNoPage) drop_pending_chain(state, state.pending_chain);
   return status;
 }
 
@@ -91,7 +95,8 @@ Status Core::apply(TransactionState& state, Change& change) {
       case Outcome::refused: break;
       case Outcome::no_room: {
         const GateHold inside(gate_, state);
-        status = btree::BTree(*cache_, change.table.root).split_for(change.key, change.key.size() + change.row_value_bytes);
+        status = btree::BTree(*cache_, change.table.root)
+                     .split_for(change.key, change.key.size() + change.row_value_bytes);
         break;
       }
       case Outcome::wait:
@@ -133,7 +138,8 @@ Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status
   return Outcome::done;
 }
 
-Core::Outcome Core::change_leaf(TransactionState& state, Change& change, ExclusiveGuard& leaf, Status& status) {
+Core::Outcome Core::change_leaf(TransactionState& state, Change& change, ExclusiveGuard& leaf,
+                                Status& status) {
   const TransactionId own = state.own_id();
   const Node& node = *Node::at(leaf.bytes());
   const btree::Position at = node.lower_bound(change.key);
@@ -174,7 +180,8 @@ Core::Outcome Core::change_leaf(TransactionState& state, Change& change, Exclusi
   return Outcome::done;
 }
 
-Status Core::get_for_update(TransactionState& state, const Table& handle, std::string_view key, std::string& value) {
+Status Core::get_for_update(TransactionState& state, const Table& handle, std::string_view key,
+                            std::string& value) {
   TRY(write(state, handle, key, WriteKind::lock, {}));
   return get(state, handle, key, value);
 }
@@ -213,7 +220,8 @@ Status Core::spill(TransactionState& state) {
     const std::lock_guard lock(commit_mutex_);
     if (!state.spilled) state.first_part = log_->appended_lsn();
     state.spilled = true;
-    if (const Result<Lsn> end = log_->append(wal::UnitKind::part, Timestamp{0}, state.own_id(), part, crc); !end.ok()) {
+    if (const Result<Lsn> end = log_->append(wal::UnitKind::part, Timestamp{0}, state.own_id(), part, crc);
+        !end.ok()) {
       fail_writing(end.status());
       return end.status();
     }

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kBatchFirst = 4;
 constexpr std::size_t kBatchMax = 1024;
+constexpr std::size_t kBatchToPrefetch = 16;
 
 }  // namespace
 
@@ -26,8 +27,9 @@ CursorState::CursorState(Core& core, TransactionState& state, const TableInfo& t
   rule_ = core.read_rule(state);
   if (rule_.view == ReadView::newest_committed) {
     // One word announces the oldest of the transaction's snapshots; it keeps what newer ones need, too.
-    snapshot_ = state.cursor_snapshots.empty() ? core.register_snapshot(state.snapshot_ts)
-                                               : Timestamp{core.published_ts_.load(std::memory_order_acquire)};
+    snapshot_ = state.cursor_snapshots.empty()
+                    ? core.register_snapshot(state.snapshot_ts)
+                    : Timestamp{core.published_ts_.load(std::memory_order_acquire)};
     state.cursor_snapshots.push_back(snapshot_);
     rule_.as_of = snapshot_;
     rule_.bounded = true;
@@ -51,6 +53,10 @@ CursorState::~CursorState() {
 bool CursorState::ready() {
   batch_.clear();
   position_ = 0;
+  return transaction_goes_on();
+}
+
+bool CursorState::transaction_goes_on() {
   status_ = state_.serial == serial_ ? core_.check_active(state_)
                                      : Status(StatusCode::aborted, "the cursor's transaction is over");
   if (status_.ok() && table_.dropped.load(std::memory_order_acquire)) {
@@ -68,7 +74,8 @@ void CursorState::start(bool forward) {
 
 void CursorState::seek_forward(std::optional<std::string_view> at) {
   if (!ready()) return;
-  place_ = {std::string(at ? std::max(*at, std::string_view(lo_)) : std::string_view(lo_)), true, false, false};
+  place_ = {std::string(at ? std::max(*at, std::string_view(lo_)) : std::string_view(lo_)), true, false,
+            false};
   start(true);
 }
 
@@ -82,7 +89,7 @@ void CursorState::seek_backward(std::optional<std::string_view> at) {
   start(false);
 }
 
-void CursorState::next() {
+void CursorState::next_batch() {
   if (!valid()) return;
   if (!forward_ || writes_seen_ != state_.writes) return restart_behind(true);
   if (++position_ == batch_.size()) fill();
@@ -144,7 +151,13 @@ Step CursorState::find_slot(OptimisticGuard& leaf, unsigned& slot, Status& failu
   const btree::BTree tree(*core_.cache_, table_.root);
   Toward toward = Toward::key;
   if (!forward_) toward = place_.unbounded ? Toward::end : place_.inclusive ? Toward::key : Toward::before;
-  if (const Step step = tree.find_leaf(toward, place_.key, leaf, failure); step != Step::ok) return step;
+  // Long scans have the next leaf on its way while they copy this one.
+  PageId next = kNoPage;
+  PageId* const wanted = forward_ && batch_limit_ >= kBatchToPrefetch ? &next : nullptr;
+  if (const Step step = tree.find_leaf(toward, place_.key, leaf, failure, wanted); step != Step::ok)
+    return step;
+  ahead_ = next != kNoPage ? core_.cache_->peek(next) : nullptr;
+  ahead_end_ = ahead_ != nullptr ? ahead_ + pages::kPageBytes : nullptr;
   const Node& node = *Node::at(leaf.bytes());
   if (!forward_ && place_.unbounded) {
     slot = node.count();
@@ -169,6 +182,7 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
   slot = std::min(slot, count);
   while (in_range && !is_unseen && batch_.size() < batch_limit_ && (forward_ ? slot < count : slot > 0)) {
     const unsigned at = forward_ ? slot : slot - 1;
+    prefetch_ahead();
     switch (take(node, at, all_visible, unseen)) {
       case Taken::row:
       case Taken::nothing: break;
@@ -203,18 +217,17 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
 
 // Copies one row into the batch, if it is in the range and to be seen.
 CursorState::Taken CursorState::take(const Node& node, unsigned slot, bool all_visible, std::string& unseen) {
-  const RowView row = node.row(slot);
-  const std::size_t key_size = node.key_bytes(slot);
-  char* to = make_room(key_size + row.value.size());
-  node.copy_key(slot, to);
+  char* to = make_room(btree::kRowCopyBytesMax);
+  RowView row;
+  const std::size_t key_size = node.copy_row(slot, to, row);
   const std::string_view key(to, key_size);
-  if (forward_ ? hi_ && key >= std::string_view(*hi_) : key < std::string_view(lo_)) return Taken::out_of_range;
+  if (forward_ ? hi_ && key >= std::string_view(*hi_) : key < std::string_view(lo_))
+    return Taken::out_of_range;
   if (!all_visible && row.writer >= horizon_ && !core_.judge_version(state_, rule_, row.writer)) {
     unseen.assign(key);
     return Taken::unseen;
   }
   if (has(row.flags, RowFlags::erased)) return Taken::nothing;
-  std::memcpy(to + key_size, row.value.data(), row.value.size());
   const auto at = static_cast<std::uint32_t>(bytes_used_);
   batch_.push_back({at, static_cast<std::uint32_t>(key_size), at + static_cast<std::uint32_t>(key_size),
                     static_cast<std::uint32_t>(row.value.size()), has(row.flags, RowFlags::large)});
@@ -243,21 +256,17 @@ Status CursorState::take_unseen(const std::string& key) {
   return {};
 }
 
-char* CursorState::make_room(std::size_t size) {
-  if (bytes_used_ + size > bytes_size_) {
-    const std::size_t grown = std::max(bytes_size_ * 2, bytes_used_ + size + 2048);
-    auto bytes = std::make_unique_for_overwrite<char[]>(grown);
-    if (bytes_used_ > 0) std::memcpy(bytes.get(), bytes_.get(), bytes_used_);
-    bytes_ = std::move(bytes);
-    bytes_size_ = grown;
-  }
-  return bytes_.get() + bytes_used_;
+void CursorState::grow_room(std::size_t size) {
+  const std::size_t grown = std::max(bytes_size_ * 2, bytes_used_ + size + 2048);
+  auto bytes = std::make_unique_for_overwrite<char[]>(grown);
+  if (bytes_used_ > 0) std::memcpy(bytes.get(), bytes_.get(), bytes_used_);
+  bytes_ = std::move(bytes);
+  bytes_size_ = grown;
 }
 
-std::string_view CursorState::value() {
+std::string_view CursorState::large_value() {
   const Row& row = batch_[position_];
   const std::string_view stored(bytes_.get() + row.value_at, row.value_size);
-  if (!row.large) [[likely]] return stored;
   Core::Found found;
   found.exists = true;
   found.large = true;
@@ -268,7 +277,8 @@ std::string_view CursorState::value() {
     try {
       large_value_.resize(found.chain.size);
     } catch (const std::bad_alloc&) {
-      status_ = Status(StatusCode::too_large, "no memory for a value of " + std::to_string(found.chain.size) + " bytes");
+      status_ = Status(StatusCode::too_large,
+                       "no memory for a value of " + std::to_string(found.chain.size) + " bytes");
       break;
     }
     const Step step = core_.read_large(found, 0, large_value_.data(), large_value_.size(), status_);

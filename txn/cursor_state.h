@@ -1,9 +1,9 @@
-// CursorState: a scan. It copies rows out of one leaf at a time, in batches that grow, optimistically and validated; between
-// calls it holds no latch, and it finds its place again by the leaf's version or by key.
+// CursorState: a scan. It copies rows out of one leaf at a time, in batches that grow, optimistically and
+// validated; between calls it holds no latch, and it finds its place again by the leaf's version or by key.
 //
-// What it sees is one statement snapshot, taken when it was opened, plus the transaction's own writes at any time: a batch
-// is thrown away when the transaction has written since it was copied. A row whose newest version is not for this reader
-// ends a batch and is looked up by itself, with the leaf held.
+// What it sees is one statement snapshot, taken when it was opened, plus the transaction's own writes at any
+// time: a batch is thrown away when the transaction has written since it was copied. A row whose newest
+// version is not for this reader ends a batch and is looked up by itself, with the leaf held.
 //
 // Threads: its transaction's.
 #pragma once
@@ -28,7 +28,13 @@ class CursorState {
   // `at` absent: the end of the range in that direction.
   void seek_forward(std::optional<std::string_view> at);
   void seek_backward(std::optional<std::string_view> at);
-  void next();
+  void next() {
+    if (forward_ && writes_seen_ == state_.writes && position_ + 1 < batch_.size()) [[likely]] {
+      ++position_;
+    } else {
+      next_batch();
+    }
+  }
   void prev();
 
   [[nodiscard]] bool valid() const noexcept { return position_ < batch_.size(); }
@@ -36,7 +42,11 @@ class CursorState {
     const Row& row = batch_[position_];
     return {bytes_.get() + row.key_at, row.key_size};
   }
-  [[nodiscard]] std::string_view value();
+  [[nodiscard]] std::string_view value() {
+    const Row& row = batch_[position_];
+    if (row.large) [[unlikely]] return large_value();
+    return {bytes_.get() + row.value_at, row.value_size};
+  }
   [[nodiscard]] const Status& status() const noexcept { return status_; }
 
  private:
@@ -61,7 +71,10 @@ class CursorState {
     unsigned slot = 0;
   };
 
+  void next_batch();
+  std::string_view large_value();
   bool ready();
+  bool transaction_goes_on();
   void start(bool forward);
   void fill();
   pages::Step fill_from_leaf(Place& after, std::string& unseen, bool& is_unseen, Status& failure);
@@ -69,7 +82,15 @@ class CursorState {
   enum class Taken : std::uint8_t { row, nothing, unseen, out_of_range };
   Taken take(const btree::Node& node, unsigned slot, bool all_visible, std::string& unseen);
   Status take_unseen(const std::string& key);
-  char* make_room(std::size_t size);
+  char* make_room(std::size_t size) {
+    if (bytes_used_ + size > bytes_size_) [[unlikely]] grow_room(size);
+    return bytes_.get() + bytes_used_;
+  }
+  void grow_room(std::size_t size);
+  // A few lines of the next leaf a row, so that they do not queue up before the rows.
+  void prefetch_ahead() noexcept {
+    for (int line = 0; line < 4 && ahead_ < ahead_end_; ++line, ahead_ += 64) __builtin_prefetch(ahead_);
+  }
   void restart_behind(bool forward);
 
   Core& core_;
@@ -85,6 +106,8 @@ class CursorState {
   bool forward_ = true;
   Place place_;
   Leaf leaf_;
+  const char* ahead_ = nullptr;  // what is left to prefetch
+  const char* ahead_end_ = nullptr;
   std::uint64_t writes_seen_ = 0;
   std::size_t batch_limit_ = 0;
   std::vector<Row> batch_;

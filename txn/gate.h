@@ -1,8 +1,9 @@
 // Gate: what changes pages holds it shared for a moment; a checkpoint fixes its instant by closing it.
 //
-// Every slot has a word of its own, so that holders do not share a cache line. Proof (Dekker): an entrant stores its
-// word, then loads `closed_`; the closer stores `closed_`, then loads the words; all four are sequentially consistent, so
-// at least one of the two sees the other. An entrant who sees `closed_` takes its word back and waits.
+// Every slot has a word of its own, so that holders do not share a cache line. Proof (Dekker): an entrant
+// stores its word, then loads `closed_`; the closer stores `closed_`, then loads the words; all four are
+// sequentially consistent, so at least one of the two sees the other. An entrant who sees `closed_` takes its
+// word back and waits.
 //
 // Nobody waits for another transaction inside the gate, and nobody enters it twice.
 //

@@ -1,7 +1,7 @@
 // Large values: built in page chains before a row refers to them, grown by `append`, given back.
 //
-// A chain that no row refers to is the transaction's `pending_chain`: a checkpoint saves it with the undo, so that a crash
-// does not lose its pages.
+// A chain that no row refers to is the transaction's `pending_chain`: a checkpoint saves it with the undo, so
+// that a crash does not lose its pages.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -64,10 +64,10 @@ Status Core::copy_chain(TransactionState& state, const ChainReference& from, Cha
   return {};
 }
 
-// The value of `key` is this transaction's, in a chain: `piece` goes behind it. In place, unless a savepoint may ask for
-// the shorter one again.
-Status Core::grow_large(TransactionState& state, const TableInfo& table, std::string_view key, const Found& found,
-                        std::string_view piece) {
+// The value of `key` is this transaction's, in a chain: `piece` goes behind it. In place, unless a savepoint
+// may ask for the shorter one again.
+Status Core::grow_large(TransactionState& state, const TableInfo& table, std::string_view key,
+                        const Found& found, std::string_view piece) {
   const bool in_place = state.savepoints.empty();
   Status status;
   if (!in_place || !state.tail || state.tail->reference().stamp != found.chain.stamp ||
@@ -80,18 +80,22 @@ Status Core::grow_large(TransactionState& state, const TableInfo& table, std::st
   if (status.ok()) {
     char bytes[btree::kChainReferenceBytes];
     btree::store_reference(bytes, state.tail->reference());
-    Change change(table, key, in_place ? WriteKind::grow : WriteKind::put, std::string_view(bytes, sizeof bytes));
+    Change change(table, key, in_place ? WriteKind::grow : WriteKind::put,
+                  std::string_view(bytes, sizeof bytes));
     change.flags = RowFlags::large;
     status = apply(state, change);
   }
   if (!status.ok()) {
     state.tail.reset();
     if (state.pending_chain != kNoPage) drop_pending_chain(state, state.pending_chain);
+    // A part of the piece may be in the value's own chain: the transaction is over.
+    if (in_place && state.phase == Phase::active) (void)abort(state).ok();
   }
   return status;
 }
 
-Status Core::append(TransactionState& state, const Table& handle, std::string_view key, std::string_view piece) {
+Status Core::append(TransactionState& state, const Table& handle, std::string_view key,
+                    std::string_view piece) {
   TRY(check_active(state));
   Status status;
   const TableInfo* table = find_table(state, handle, status);
@@ -102,9 +106,12 @@ Status Core::append(TransactionState& state, const Table& handle, std::string_vi
   Found found;
   TRY(find_row(state, *table, key, value, found));
   const bool own = state.undo != nullptr && found.exists && found.writer == state.own_id() && !found.locked;
-  if (!own) return {StatusCode::invalid_argument, "append continues a value that this transaction has put; put it first"};
+  if (!own)
+    return {StatusCode::invalid_argument,
+            "append continues a value that this transaction has put; put it first"};
   const std::uint64_t size = found.large ? found.chain.size : value.size();
-  if (size + piece.size() > kMaxValueBytes) return {StatusCode::too_large, "the value would have more than 4 GiB"};
+  if (size + piece.size() > kMaxValueBytes)
+    return {StatusCode::too_large, "the value would have more than 4 GiB"};
   if (found.large) {
     TRY(grow_large(state, *table, key, found, piece));
   } else {

@@ -1,5 +1,6 @@
-// read_committed: an operation sees what was committed when it began, a cursor when it was opened. Waits for writers of the
-// same key and then writes over what they committed; lost updates and unrepeatable reads happen.
+// read_committed: an operation sees what was committed when it began, a cursor when it was opened. Waits for
+// writers of the same key and then writes over what they committed; lost updates and unrepeatable reads
+// happen.
 #include "txn/levels.h"
 
 namespace isolith::txn {

@@ -1,4 +1,5 @@
-// read_uncommitted: a read sees the newest version, committed or not. Dirty reads happen; dirty writes never do.
+// read_uncommitted: a read sees the newest version, committed or not. Dirty reads happen; dirty writes never
+// do.
 #include "txn/levels.h"
 
 namespace isolith::txn {

@@ -1,7 +1,7 @@
 // Recovery: the checkpoint, its saved undo, then the log after it, by value and in commit order.
 //
-// Parts of a transaction are replayed where they stand if its commit follows: it held its write locks from its first write
-// to its commit, so nothing between the part and the commit touches the same keys.
+// Parts of a transaction are replayed where they stand if its commit follows: it held its write locks from
+// its first write to its commit, so nothing between the part and the commit touches the same keys.
 #include <algorithm>
 #include <unordered_set>
 
@@ -31,7 +31,8 @@ Status Core::recover() {
   Lsn end = header.replay_from;
   Timestamp newest = header.timestamp;
   std::uint64_t next_id = raw(header.next_transaction);
-  // Nothing was promised before the first checkpoint: whatever the log holds is a making that was not finished.
+  // Nothing was promised before the first checkpoint: whatever the log holds is a making that was not
+  // finished.
   if (memory_ == nullptr && !recovery_.created) TRY(replay(end, newest, next_id));
   statuses_ = std::make_unique<mvcc::StatusTable>(TransactionId{next_id});
   newest_ts_ = raw(newest);
@@ -63,13 +64,16 @@ Status Core::apply_saved_undo() {
   const btree::ChainReference chain{header.undo_bytes, 0, header.undo_first};
   Status failure;
   if (btree::read_chain(*cache_, chain, 0, saved.data(), saved.size(), failure) != pages::Step::ok) {
-    return failure.ok() ? Status(StatusCode::corruption, data_path() + ": the saved undo is not where the header says") : failure;
+    return failure.ok()
+               ? Status(StatusCode::corruption, data_path() + ": the saved undo is not where the header says")
+               : failure;
   }
   TRY(free_chain_pages(header.undo_first));
   Replayer replayer(*this);
   SavedReader reader(saved);
   for (SavedItem item; reader.next(item); ++recovery_.undone_operations) TRY(replayer.apply(item));
-  return reader.malformed() ? Status(StatusCode::corruption, data_path() + ": the saved undo is malformed") : Status();
+  return reader.malformed() ? Status(StatusCode::corruption, data_path() + ": the saved undo is malformed")
+                            : Status();
 }
 
 Status Core::replay(Lsn& end, Timestamp& newest, std::uint64_t& next_id) {

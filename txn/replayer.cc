@@ -32,14 +32,14 @@ Status Replayer::restore(const SavedItem& item) {
     if (!at.found) return {};
     const RowView row = node.row(at.slot);
     if (row.writer != item.writer) return {};
-    if (has(row.flags, RowFlags::large) && !has(row.flags, RowFlags::locked)) {
+    if (has(row.flags, RowFlags::large)) {
       const bool same = item.version_kind == mvcc::VersionKind::row && has(item.flags, RowFlags::large) &&
                         btree::load_reference(row.value).first == btree::load_reference(item.value).first;
       keeps_chain = same;
     }
   }
-  if (item.version_kind == mvcc::VersionKind::absent) {
-    // A row that only stood for the lock shares its value with nobody.
+  // Nobody is left who could ask for what a tombstone covers.
+  if (item.version_kind == mvcc::VersionKind::absent || has(item.flags, RowFlags::erased)) {
     return keeps_chain ? core_.remove_row(item.page, item.key) : erase(item.page, item.key);
   }
   return set_row(item.page, item.key, item.old_writer, item.flags, item.value, keeps_chain);
@@ -47,7 +47,8 @@ Status Replayer::restore(const SavedItem& item) {
 
 Status Replayer::apply(const wal::Unit& unit) {
   wal::OperationReader reader(unit.payload);
-  for (wal::Operation operation; reader.next(operation); ++operations_) TRY(apply(operation, unit.transaction));
+  for (wal::Operation operation; reader.next(operation); ++operations_)
+    TRY(apply(operation, unit.transaction));
   if (!reader.malformed()) return {};
   return {StatusCode::corruption, core_.log_path() + ", LSN " + std::to_string(raw(unit.lsn)) +
                                       ": a unit with a good checksum holds a malformed operation"};
@@ -55,12 +56,14 @@ Status Replayer::apply(const wal::Unit& unit) {
 
 Status Replayer::apply(const wal::Operation& operation, TransactionId writer) {
   using wal::OperationKind;
-  if (operation.kind == OperationKind::create_table) return create_table(operation.table, operation.key, writer);
+  if (operation.kind == OperationKind::create_table)
+    return create_table(operation.table, operation.key, writer);
   TableInfo* table = core_.tables_.find(operation.table);
   // A table that another transaction dropped while this one was writing to it.
   if (table == nullptr || table->dropped.load(std::memory_order_relaxed)) return {};
   if (operation.key.size() > btree::kKeyBytesMax) {
-    return {StatusCode::corruption, core_.log_path() + ": a key of " + std::to_string(operation.key.size()) + " bytes"};
+    return {StatusCode::corruption,
+            core_.log_path() + ": a key of " + std::to_string(operation.key.size()) + " bytes"};
   }
   switch (operation.kind) {
     case OperationKind::put: return put(table->root, operation.key, writer, operation.value);
@@ -74,7 +77,8 @@ Status Replayer::apply(const wal::Operation& operation, TransactionId writer) {
 
 Status Replayer::put(PageId root, std::string_view key, TransactionId writer, std::string_view value) {
   tail_.reset();
-  if (key.size() + value.size() <= btree::kInlineRowBytesMax) return set_row(root, key, writer, RowFlags::none, value, false);
+  if (key.size() + value.size() <= btree::kInlineRowBytesMax)
+    return set_row(root, key, writer, RowFlags::none, value, false);
   btree::ChainWriter chain(*core_.cache_, core_.next_stamp());
   TRY(chain.append(value));
   char bytes[btree::kChainReferenceBytes];
@@ -93,7 +97,8 @@ Status Replayer::append(PageId root, std::string_view key, TransactionId writer,
     TRY(tree.lock_leaf(key, leaf));
     const Node& node = *Node::at(leaf.bytes());
     const btree::Position at = node.lower_bound(key);
-    if (!at.found) return {StatusCode::corruption, core_.log_path() + ": an append to a value that is not there"};
+    if (!at.found)
+      return {StatusCode::corruption, core_.log_path() + ": an append to a value that is not there"};
     const RowView row = node.row(at.slot);
     if (has(row.flags, RowFlags::large)) {
       chain = btree::load_reference(row.value);
@@ -115,8 +120,8 @@ Status Replayer::append(PageId root, std::string_view key, TransactionId writer,
   return set_row(root, key, writer, RowFlags::large, std::string_view(bytes, sizeof bytes), true);
 }
 
-Status Replayer::set_row(PageId root, std::string_view key, TransactionId writer, RowFlags flags, std::string_view value,
-                         bool keeps_chain) {
+Status Replayer::set_row(PageId root, std::string_view key, TransactionId writer, RowFlags flags,
+                         std::string_view value, bool keeps_chain) {
   btree::BTree tree(*core_.cache_, root);
   for (;;) {
     PageId goes = kNoPage;

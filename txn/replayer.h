@@ -1,5 +1,5 @@
-// Replayer: puts saved undo and log units into the pages at opening, when nobody else is there: no locks, no versions, and
-// rows are of transactions that everybody sees.
+// Replayer: puts saved undo and log units into the pages at opening, when nobody else is there: no locks, no
+// versions, and rows are of transactions that everybody sees.
 //
 // Threads: the opening one.
 #pragma once
@@ -29,8 +29,8 @@ class Replayer {
   Status append(PageId root, std::string_view key, TransactionId writer, std::string_view piece);
   Status erase(PageId root, std::string_view key);
   // The row becomes exactly this; a large value that it had goes, unless `keeps_chain`.
-  Status set_row(PageId root, std::string_view key, TransactionId writer, btree::RowFlags flags, std::string_view value,
-                 bool keeps_chain);
+  Status set_row(PageId root, std::string_view key, TransactionId writer, btree::RowFlags flags,
+                 std::string_view value, bool keeps_chain);
   Status create_table(TableId id, std::string_view name, TransactionId writer);
   Status drop_table(TableInfo& table);
 

@@ -11,26 +11,31 @@ using btree::RowView;
 
 // The large value that goes when `old` takes the place of `row`.
 PageId Core::chain_that_goes(const RowView& row, const mvcc::Version& old) noexcept {
-  if (!has(row.flags, RowFlags::large) || has(row.flags, RowFlags::locked)) return kNoPage;
+  if (!has(row.flags, RowFlags::large)) return kNoPage;
   const PageId first = btree::load_reference(row.value).first;
   const bool stays = old.kind == mvcc::VersionKind::row && has(old.flags, RowFlags::large) &&
                      btree::load_reference(old.value()).first == first;
   return stays ? kNoPage : first;
 }
 
-// Puts `version` back into its leaf, if the row there is still of the transaction that replaced it, and takes it out of the
-// store in the same latch hold. With `keep_lock` the transaction goes on: the key stays locked by it, and the version of
-// the transaction before stays in the store for readers.
-Status Core::undo_row(TransactionState& state, mvcc::Version& version, bool keep_lock) {
+// Puts `version` back into its leaf and takes it out of the store in the same latch hold. With `keep_lock`
+// the transaction goes on: the key stays locked by it, and the version of the transaction before stays in the
+// store for readers.
+Status Core::undo_row(TransactionState& state, mvcc::Version& version, bool keep_lock, bool has_turn) {
   btree::BTree tree(*cache_, version.root);
   const bool locks = keep_lock && !version.is_own_older();
   const bool erased = version.kind == mvcc::VersionKind::absent || has(version.flags, RowFlags::erased);
-  const RowFlags flags = locks ? (erased ? RowFlags::erased : version.flags) | RowFlags::locked : version.flags;
+  // A tombstone that nobody needs any more does not come back.
+  const bool removes = !locks && (version.kind == mvcc::VersionKind::absent ||
+                                  (erased && version.writer < statuses_->horizon()));
+  const RowFlags flags =
+      locks ? (erased ? RowFlags::erased : version.flags) | RowFlags::locked : version.flags;
   const TransactionId writer = locks ? version.superseder : version.writer;
   for (bool frees_chain = false;;) {
-    // No checkpoint falls between a large value's last reference and its pages' return: the collector's mutex excludes it.
+    // No checkpoint falls between a large value's last reference and its pages' return: the collector's mutex
+    // excludes it.
     std::unique_lock turn(collect_mutex_, std::defer_lock);
-    if (frees_chain) turn.lock();
+    if (frees_chain && !has_turn) turn.lock();
     const GateHold inside(gate_, state);
     ExclusiveGuard leaf;
     TRY(tree.lock_leaf(version.key(), leaf));
@@ -43,7 +48,7 @@ Status Core::undo_row(TransactionState& state, mvcc::Version& version, bool keep
       continue;
     }
     bool underfull = false;
-    if (!locks && version.kind == mvcc::VersionKind::absent) {
+    if (removes) {
       Node::at(leaf.edit())->remove_row(at.slot);
       underfull = btree::BTree::is_underfull(node);
     } else if (!Node::at(leaf.edit())->update_row(at.slot, writer, flags, version.value())) {
@@ -57,32 +62,35 @@ Status Core::undo_row(TransactionState& state, mvcc::Version& version, bool keep
     } else {
       versions_.remove(&version);
     }
+    state.undo->newest = version.older_in_log;
     leaf.release();
     if (underfull) TRY(tree.merge_around(version.key()));
     return goes == kNoPage ? Status() : free_chain_pages(goes);
   }
 }
 
-Status Core::undo_version(TransactionState& state, mvcc::Version& version, bool keep_lock) {
-  switch (version.kind) {
-    case mvcc::VersionKind::row:
-    case mvcc::VersionKind::absent: return undo_row(state, version, keep_lock);
-    case mvcc::VersionKind::drop_table:
-      tables_.find(version.table)->dropper.store(0, std::memory_order_release);
-      return {};
-    case mvcc::VersionKind::create_table: {
-      tables_.find(version.table)->dropped.store(true, std::memory_order_seq_cst);
-      const std::lock_guard turn(collect_mutex_);
-      const GateHold inside(gate_, state);
-      return free_tree(version.root);
-    }
+// Takes the newest change of the transaction back; it leaves the undo log in the gate hold that takes it
+// back, so that no checkpoint saves it as still to be undone.
+Status Core::undo_version(TransactionState& state, mvcc::Version& version, bool keep_lock, bool has_turn) {
+  if (version.kind == mvcc::VersionKind::row || version.kind == mvcc::VersionKind::absent) {
+    return undo_row(state, version, keep_lock, has_turn);
   }
-  return {};
+  std::unique_lock turn(collect_mutex_, std::defer_lock);
+  if (!has_turn) turn.lock();
+  const GateHold inside(gate_, state);
+  state.undo->newest = version.older_in_log;
+  TableInfo& table = *tables_.find(version.table);
+  if (version.kind == mvcc::VersionKind::drop_table) {
+    table.dropper.store(0, std::memory_order_release);
+    return {};
+  }
+  table.dropped.store(true, std::memory_order_seq_cst);
+  return free_tree(version.root);
 }
 
 Status Core::roll_back(TransactionState& state) {
   if (state.pending_chain != kNoPage) drop_pending_chain(state, state.pending_chain);
-  for (mvcc::Version* v = state.undo->newest; v != nullptr; v = v->older_in_log) TRY(undo_version(state, *v, false));
+  while (state.undo->newest != nullptr) TRY(undo_version(state, *state.undo->newest, false, false));
   return {};
 }
 
@@ -103,30 +111,28 @@ Status Core::rollback_to(TransactionState& state, const Savepoint& savepoint) {
   TRY(check_active(state));
   if (savepoint.transaction_ != (state.serial << 16 | state.index) || savepoint.index_ == 0 ||
       savepoint.index_ > state.savepoints.size()) {
-    return {StatusCode::invalid_argument, "the savepoint is not of this transaction, or was rolled back over"};
+    return {StatusCode::invalid_argument,
+            "the savepoint is not of this transaction, or was rolled back over"};
   }
   const SavepointMark mark = state.savepoints[savepoint.index_ - 1];
   std::vector<mvcc::Version*> kept;  // the base versions: with them the locks stay
   Status status;
-  for (mvcc::Version* v = state.undo->newest; v != mark.newest && status.ok(); v = v->older_in_log) {
-    status = undo_version(state, *v, true);
-    const bool is_row = v->kind == mvcc::VersionKind::row || v->kind == mvcc::VersionKind::absent;
-    if (is_row && !v->is_own_older()) kept.push_back(v);
+  {
+    // One turn for all of it: a checkpoint sees the transaction before or after.
+    const std::lock_guard turn(collect_mutex_);
+    for (mvcc::Version* v = state.undo->newest; v != mark.newest && status.ok();) {
+      mvcc::Version* const older = v->older_in_log;
+      status = undo_version(state, *v, true, true);
+      const bool is_row = v->kind == mvcc::VersionKind::row || v->kind == mvcc::VersionKind::absent;
+      if (is_row && !v->is_own_older()) kept.push_back(v);
+      v = older;
+    }
+    for (; !kept.empty(); kept.pop_back()) state.undo->link(kept.back());
   }
   if (!status.ok()) {
     fail_writing(status);
     (void)abort(state).ok();
     return status;
-  }
-  {
-    // A checkpoint that saves undo follows the list; it holds the collector's mutex meanwhile.
-    const std::lock_guard turn(collect_mutex_);
-    const GateHold inside(gate_, state);
-    state.undo->newest = mark.newest;
-    while (!kept.empty()) {
-      state.undo->link(kept.back());
-      kept.pop_back();
-    }
   }
   state.redo.resize(mark.redo_bytes);
   state.savepoints.resize(savepoint.index_);

@@ -8,7 +8,8 @@ namespace isolith {
 
 Status run_transaction(Database& database, const std::function<Status(Transaction&)>& body,
                        const TransactionOptions& options, const RetryOptions& retry) {
-  // Full jitter (Brooker, "Exponential Backoff And Jitter", 2015): whoever met here is kept from meeting again.
+  // Full jitter (Brooker, "Exponential Backoff And Jitter", 2015): whoever met here is kept from meeting
+  // again.
   thread_local std::minstd_rand random{std::random_device{}()};
   auto pause = retry.first_pause;
   for (int attempt = 1;; ++attempt) {

@@ -46,7 +46,8 @@ void append_tree(std::string& out, PageId root) {
 
 // What the collector would still have to do.
 void append_collectable(std::string& out, const mvcc::Version& version) {
-  if (version.kind == mvcc::VersionKind::row && has(version.flags, btree::RowFlags::large) && !version.shares_value) {
+  if (version.kind == mvcc::VersionKind::row && has(version.flags, btree::RowFlags::large) &&
+      !version.shares_value) {
     append_chain(out, btree::load_reference(version.value()).first);
   }
   if (!version.erases) return;
@@ -87,7 +88,8 @@ bool SavedReader::next(SavedItem& item) noexcept {
   if (good && (item.kind == SavedKind::restore || item.kind == SavedKind::tombstone)) {
     good = reader.fixed(item.writer);
     if (item.kind == SavedKind::restore) {
-      good = good && reader.fixed(version_kind) && version_kind <= 1 && reader.fixed(flags) && reader.fixed(item.old_writer);
+      good = good && reader.fixed(version_kind) && version_kind <= 1 && reader.fixed(flags) &&
+             reader.fixed(item.old_writer);
       item.version_kind = static_cast<mvcc::VersionKind>(version_kind);
       item.flags = static_cast<btree::RowFlags>(flags);
     }

@@ -1,8 +1,9 @@
-// Saved undo: what a checkpoint's pages hold that a crash must take back or finish, in a page chain that the header names.
+// Saved undo: what a checkpoint's pages hold that a crash must take back or finish, in a page chain that the
+// header names.
 //
 //   item := kind u8, then
-//     restore     root u32, expected writer u64, version kind u8, flags u8, old writer u64, key varint + bytes,
-//                 value varint + bytes: the row had this before a transaction that was in progress wrote it
+//     restore     root u32, expected writer u64, version kind u8, flags u8, old writer u64, key varint +
+//                 bytes, value varint + bytes: the row had this before a transaction in progress wrote it
 //     tombstone   root u32, writer u64, key: committed, but still there for readers who are gone by now
 //     chain       first page u32: a large value that nothing refers to
 //     tree        root u32: of a table whose drop was committed, or whose making was not

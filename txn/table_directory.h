@@ -2,9 +2,9 @@
 //
 // Ids are never given out twice, so that an old handle never means another table.
 //
-// A dropped table's tree is freed when every transaction that began before the drop was published has ended: an operation
-// checks `dropped` after its transaction announced its beginning (sequentially consistent), the collector looks at the
-// beginnings after `dropped` was set; one of the two sees the other.
+// A dropped table's tree is freed when every transaction that began before the drop was published has ended:
+// an operation checks `dropped` after its transaction announced its beginning (sequentially consistent), the
+// collector looks at the beginnings after `dropped` was set; one of the two sees the other.
 //
 // Threads: any.
 #pragma once
@@ -52,7 +52,9 @@ class TableDirectory {
     info->root = root;
     info->name = name;
     TableInfo* added = info.release();
-    delete place.load(std::memory_order_relaxed)->tables[raw(id) % kChunkTables].exchange(added, std::memory_order_acq_rel);
+    delete place.load(std::memory_order_relaxed)
+        ->tables[raw(id) % kChunkTables]
+        .exchange(added, std::memory_order_acq_rel);
     return *added;
   }
 

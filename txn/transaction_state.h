@@ -1,10 +1,10 @@
 // TransactionState: all that the engine keeps of one running transaction; Slots: where they live.
 //
-// A state is a slot that is used again by one transaction after another and is never freed while the database object
-// lives, so that others may look at its shared words at any time.
+// A state is a slot that is used again by one transaction after another and is never freed while the database
+// object lives, so that others may look at its shared words at any time.
 //
-// Threads: the words of the first part by any thread, the rest by the transaction's own (one at a time), and by
-// the checkpointer while the gate is closed.
+// Threads: the words of the first part by any thread, the rest by the transaction's own (one at a time), and
+// by the checkpointer while the gate is closed.
 #pragma once
 
 #include <atomic>
@@ -40,7 +40,8 @@ struct alignas(64) TransactionState {
   std::atomic<std::uint64_t> snapshot_ts{0};  // the oldest snapshot it reads from; 0: none
   std::atomic<std::uint32_t> ended{0};        // counts the transactions that ended here; waiters sleep on it
   std::atomic<std::uint32_t> waiters{0};
-  std::atomic<bool> broken{false};            // its rollback failed: its rows stay in progress until the database is reopened
+  std::atomic<bool> broken{
+      false};  // its rollback failed: its rows stay in progress until the database is reopened
 
   // ---- the owner's ----
   alignas(64) std::atomic<std::uint32_t> handles{0};  // the Transaction and its cursors
@@ -63,7 +64,9 @@ struct alignas(64) TransactionState {
   std::vector<Timestamp> cursor_snapshots;    // of the open cursors
   std::uint32_t index = 0;                    // of the slot
 
-  [[nodiscard]] TransactionId own_id() const noexcept { return TransactionId{id.load(std::memory_order_relaxed)}; }
+  [[nodiscard]] TransactionId own_id() const noexcept {
+    return TransactionId{id.load(std::memory_order_relaxed)};
+  }
 };
 
 class Slots {

@@ -1,6 +1,7 @@
 // UndoPool: undo logs to be used again; and the hold that keeps their contents while a checkpoint saves them.
 //
-// While held, a log that was given back is kept as it is: a checkpoint may be reading what it held at its instant.
+// While held, a log that was given back is kept as it is: a checkpoint may be reading what it held at its
+// instant.
 //
 // Threads: any.
 #pragma once

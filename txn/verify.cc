@@ -56,22 +56,25 @@ Status Core::verify_chain(const btree::ChainReference& chain, const std::functio
   }
   // A value that is being appended to may be ahead of its row.
   if (size < chain.size) {
-    problems.push_back("large value, page " + std::to_string(raw(chain.first)) + ": " + std::to_string(size) + " of " +
-                       std::to_string(chain.size) + " bytes");
+    problems.push_back("large value, page " + std::to_string(raw(chain.first)) + ": " + std::to_string(size) +
+                       " of " + std::to_string(chain.size) + " bytes");
   }
   return {};
 }
 
-Status Core::verify_table(const TableInfo& table, VerifyReport& report, const std::function<void(PageId)>& on_page) {
+Status Core::verify_table(const TableInfo& table, VerifyReport& report,
+                          const std::function<void(PageId)>& on_page) {
   btree::TreeStats stats;
   std::vector<std::string> problems;
   std::vector<btree::ChainReference> chains;
-  TRY(btree::BTree(*cache_, table.root).walk(stats, problems, on_page, [&](std::string_view, const RowView& row) {
-    if (has(row.flags, RowFlags::large) && !has(row.flags, RowFlags::locked)) chains.push_back(btree::load_reference(row.value));
-  }));
+  TRY(btree::BTree(*cache_, table.root)
+          .walk(stats, problems, on_page, [&](std::string_view, const RowView& row) {
+            if (has(row.flags, RowFlags::large)) chains.push_back(btree::load_reference(row.value));
+          }));
   for (const btree::ChainReference& chain : chains) TRY(verify_chain(chain, on_page, problems));
   report.rows += stats.rows;
-  for (const std::string& problem : problems) report.problems.push_back("table " + table.name + ": " + problem);
+  for (const std::string& problem : problems)
+    report.problems.push_back("table " + table.name + ": " + problem);
   return {};
 }
 
@@ -100,8 +103,10 @@ Status Core::verify_all(VerifyReport& report) {
     TRY(verify_table(*table, report, on_page));
   }
   for (const PageId id : saved_undo_pages_) on_page(id);
-  // Old versions and values that are being written refer to pages, too; only without them is every page accounted for.
-  const bool quiet = versions_.count() == 0 && dropped_tables_.empty() && committed_first_ == nullptr;
+  // Old versions and values that are being written refer to pages, too; only without them is every page
+  // accounted for.
+  bool quiet = versions_.count() == 0 && dropped_tables_.empty() && committed_first_ == nullptr;
+  for (std::uint32_t i = 0; i < slots_.count(); ++i) quiet = quiet && slots_.at(i).pending_chain == kNoPage;
   for (std::uint32_t id = 1; quiet && id < file_->map().id_count(); ++id) {
     if (file_->map().is_allocated(PageId{id}) && !reached.seen(id)) {
       report.problems.push_back("page " + std::to_string(id) + " is in use and nothing refers to it");
@@ -124,20 +129,24 @@ Result<TableStats> Core::table_stats(const Table& handle) {
   TableStats stats;
   btree::TreeStats tree;
   std::vector<std::string> problems;
-  status = btree::BTree(*cache_, table->root).walk(tree, problems, nullptr, [&](std::string_view, const RowView& row) {
-    if (!has(row.flags, RowFlags::large)) return;
-    const std::uint64_t size = btree::load_reference(row.value).size;
-    stats.large_value_pages += (size + btree::kChainPayloadBytes - 1) / btree::kChainPayloadBytes;
-  });
+  status = btree::BTree(*cache_, table->root)
+               .walk(tree, problems, nullptr, [&](std::string_view, const RowView& row) {
+                 if (!has(row.flags, RowFlags::large)) return;
+                 const std::uint64_t size = btree::load_reference(row.value).size;
+                 stats.large_value_pages +=
+                     (size + btree::kChainPayloadBytes - 1) / btree::kChainPayloadBytes;
+               });
   gate_.open();
   TRY(status);
-  if (!problems.empty()) return Status(StatusCode::corruption, "table " + table->name + ": " + problems.front());
+  if (!problems.empty())
+    return Status(StatusCode::corruption, "table " + table->name + ": " + problems.front());
   stats.name = table->name;
   stats.rows = tree.rows;
   stats.leaf_pages = tree.leaf_pages;
   stats.inner_pages = tree.inner_pages;
   stats.height = tree.height;
-  stats.leaf_fill = static_cast<double>(tree.leaf_used_bytes) / static_cast<double>(tree.leaf_pages * pages::kPageBytes);
+  stats.leaf_fill =
+      static_cast<double>(tree.leaf_used_bytes) / static_cast<double>(tree.leaf_pages * pages::kPageBytes);
   return stats;
 }
 

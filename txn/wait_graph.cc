@@ -40,7 +40,8 @@ std::string describe_key(std::string_view table, std::string_view key) {
   return out;
 }
 
-Status WaitGraph::enter(TransactionId waiter, TransactionId holder, std::string_view table, std::string_view key) {
+Status WaitGraph::enter(TransactionId waiter, TransactionId holder, std::string_view table,
+                        std::string_view key) {
   const std::lock_guard lock(mutex_);
   std::string where = describe_key(table, key);
   std::string report = name_of(waiter) + " waits for " + name_of(holder) + " at " + where;
@@ -51,7 +52,8 @@ Status WaitGraph::enter(TransactionId waiter, TransactionId holder, std::string_
     at = edge->second.holder;
     if (at != waiter) continue;
     deadlocks_.fetch_add(1, std::memory_order_relaxed);
-    return Status::conflict(ConflictReason::deadlock, report + "; " + name_of(waiter) + " gives way: run it again");
+    return Status::conflict(ConflictReason::deadlock,
+                            report + "; " + name_of(waiter) + " gives way: run it again");
   }
   edges_[raw(waiter)] = {holder, std::move(where)};
   return {};
@@ -62,10 +64,11 @@ void WaitGraph::leave(TransactionId waiter) {
   edges_.erase(raw(waiter));
 }
 
-// The holder stores its status, counts `ended` up, and then looks for waiters; the waiter registers, reads `ended`, and
-// then looks at the status. Either the waiter sees the end, or the count it sleeps on has changed, or the holder sees it.
-Status WaitGraph::wait(TransactionState& waiter, TransactionId holder, std::string_view table, std::string_view key,
-                       std::uint64_t timeout_ms) {
+// The holder stores its status, counts `ended` up, and then looks for waiters; the waiter registers, reads
+// `ended`, and then looks at the status. Either the waiter sees the end, or the count it sleeps on has
+// changed, or the holder sees it.
+Status WaitGraph::wait(TransactionState& waiter, TransactionId holder, std::string_view table,
+                       std::string_view key, std::uint64_t timeout_ms) {
   const TransactionId own = waiter.own_id();
   TRY(enter(own, holder, table, key));
   waits_.fetch_add(1, std::memory_order_relaxed);
@@ -82,21 +85,24 @@ Status WaitGraph::wait(TransactionState& waiter, TransactionId holder, std::stri
         statuses_.find(holder).state == mvcc::TransactionState::in_progress) {
       std::uint64_t left_ms = 0;
       if (timeout_ms > 0) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
         left_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 0));
         in_time = left_ms > 0;
       }
       if (in_time) in_time = hook_.wait(slot->ended, ended, info, left_ms);
     }
     slot->waiters.fetch_sub(1, std::memory_order_relaxed);
-    if (slot->id.load(std::memory_order_acquire) == raw(holder) && slot->broken.load(std::memory_order_acquire)) {
-      status = Status(StatusCode::read_only, name_of(holder) + " could not be rolled back; reopen the database");
+    if (slot->id.load(std::memory_order_acquire) == raw(holder) &&
+        slot->broken.load(std::memory_order_acquire)) {
+      status =
+          Status(StatusCode::read_only, name_of(holder) + " could not be rolled back; reopen the database");
       break;
     }
     if (in_time || statuses_.find(holder).state != mvcc::TransactionState::in_progress) continue;
-    status = Status::conflict(ConflictReason::lock_timeout, name_of(own) + " waited " + std::to_string(timeout_ms) +
-                                                                " ms for " + name_of(holder) + ", which wrote " +
-                                                                describe_key(table, key));
+    status = Status::conflict(ConflictReason::lock_timeout,
+                              name_of(own) + " waited " + std::to_string(timeout_ms) + " ms for " +
+                                  name_of(holder) + ", which wrote " + describe_key(table, key));
     break;
   }
   leave(own);

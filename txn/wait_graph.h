@@ -1,7 +1,9 @@
-// WaitGraph: who waits for whom, and the wait itself. A deadlock is found by whoever would close the circle, at once.
+// WaitGraph: who waits for whom, and the wait itself. A deadlock is found by whoever would close the circle,
+// at once.
 //
-// A transaction waits for one other at a time (the writer of a row), so every node has at most one edge out and the
-// search is a walk. Invariant: the graph has no circle, since an edge that would close one is refused under the mutex.
+// A transaction waits for one other at a time (the writer of a row), so every node has at most one edge out
+// and the search is a walk. Invariant: the graph has no circle, since an edge that would close one is refused
+// under the mutex.
 //
 // Threads: any.
 #pragma once
@@ -26,12 +28,15 @@ class WaitGraph {
   WaitGraph(Slots& slots, mvcc::StatusTable& statuses, WaitHook& hook) noexcept
       : slots_(slots), statuses_(statuses), hook_(hook) {}
 
-  // Waits until `holder` has ended. conflict/deadlock: it waits for `waiter`, directly or not; conflict/lock_timeout.
+  // Waits until `holder` has ended. conflict/deadlock: it waits for `waiter`, directly or not;
+  // conflict/lock_timeout.
   Status wait(TransactionState& waiter, TransactionId holder, std::string_view table, std::string_view key,
               std::uint64_t timeout_ms);
 
   [[nodiscard]] std::uint64_t waits() const noexcept { return waits_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t deadlocks() const noexcept { return deadlocks_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t deadlocks() const noexcept {
+    return deadlocks_.load(std::memory_order_relaxed);
+  }
 
  private:
   struct Edge {

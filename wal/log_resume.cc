@@ -115,7 +115,7 @@ Result<Lsn> resume_log(SegmentPool& pool, Lsn end) {
     TRY(wipe_claims(pool, *last, end));
   }
 
-  const Result<Lsn> proven = newest_proof(pool, end);
+  Result<Lsn> proven = newest_proof(pool, end);
   if (!proven.ok()) return proven;
   for (const std::unique_ptr<Segment>& segment : pool.in_use()) {
     if (segment->end() <= *proven) continue;

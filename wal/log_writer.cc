@@ -469,8 +469,10 @@ Status remove_log(base::FileSystem& file_system, const std::string& directory) {
   Result<std::vector<std::string>> names = file_system.list(directory);
   if (!names.ok()) return std::move(names).status();
   for (const std::string& name : *names) {
-    if (parse_segment_name(name) || name.ends_with(".log.tmp"))
-      TRY(file_system.remove(directory + "/" + name));
+    if (!parse_segment_name(name) && !name.ends_with(".log.tmp")) continue;
+    std::string path = directory;
+    path.append("/").append(name);
+    TRY(file_system.remove(path));
   }
   return file_system.sync_directory(directory);
 }

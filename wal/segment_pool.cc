@@ -84,8 +84,8 @@ Status SegmentPool::begin_at(Lsn start) {
 
 Segment* SegmentPool::holding(Lsn lsn) const {
   const std::lock_guard lock(list_mutex_);
-  for (auto segment = in_use_.rbegin(); segment != in_use_.rend(); ++segment) {  // mostly the last
-    if ((*segment)->holds(lsn)) return segment->get();
+  for (std::size_t i = in_use_.size(); i > 0; --i) {  // mostly the last
+    if (in_use_[i - 1]->holds(lsn)) return in_use_[i - 1].get();
   }
   return nullptr;
 }

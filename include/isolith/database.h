@@ -7,8 +7,8 @@
 //     return transaction.put(table, "alice", "100");
 //   });
 //
-// Threads: every member but `close` and the destructor may be called from any thread at any time. Those two need that
-// no other call is under way; transactions and cursors may outlive them and then answer `aborted`.
+// Threads: every member but `close` and the destructor may be called from any thread at any time. Those two
+// need that no other call is under way; transactions and cursors may outlive them and then answer `aborted`.
 #pragma once
 
 #include <chrono>
@@ -107,7 +107,8 @@ class Database {
   // Everything committed so far reaches stable storage.
   Status sync();
 
-  // Reads every page and checks every rule: checksums, order, fences, counts, reachability. Writers wait meanwhile.
+  // Reads every page and checks every rule: checksums, order, fences, counts, reachability. Writers wait
+  // meanwhile.
   Result<VerifyReport> verify();
 
   [[nodiscard]] DatabaseStats stats() const;
@@ -125,8 +126,9 @@ struct RetryOptions {
   std::chrono::microseconds longest_pause{20'000};
 };
 
-// Runs `body` in a transaction and commits it, again from the start after a conflict. `body` may run several times; it
-// returns ok to commit, anything else to abort. Returns its status, or the last conflict when the attempts are used up.
+// Runs `body` in a transaction and commits it, again from the start after a conflict. `body` may run several
+// times; it returns ok to commit, anything else to abort. Returns its status, or the last conflict when the
+// attempts are used up.
 Status run_transaction(Database& database, const std::function<Status(Transaction&)>& body,
                        const TransactionOptions& options = {}, const RetryOptions& retry = {});
 

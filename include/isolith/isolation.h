@@ -1,11 +1,11 @@
 // Isolation levels, and the rules that a level is made of.
 //
-// All levels share one store and one write path; a level is a handful of rules about reading and committing. The
-// built-in ones implement `IsolationPolicy` and nothing else, and so may a program: an object of its own class given
-// in `TransactionOptions::policy` is a level.
+// All levels share one store and one write path; a level is a handful of rules about reading and committing.
+// The built-in ones implement `IsolationPolicy` and nothing else, and so may a program: an object of its own
+// class given in `TransactionOptions::policy` is a level.
 //
-// Threads: policies are shared by all transactions of a level; every member is const and must be safe to call from
-// any thread.
+// Threads: policies are shared by all transactions of a level; every member is const and must be safe to call
+// from any thread.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,8 @@ enum class ReadView : std::uint8_t {
   newest_committed,    // committed when the operation begins
 };
 
-// A write met a version that another transaction committed. `snapshot_ts` is 0 where the level has no snapshot.
+// A write met a version that another transaction committed. `snapshot_ts` is 0 where the level has no
+// snapshot.
 struct MetVersion {
   std::uint64_t commit_ts = 0;    // when the version was committed
   std::uint64_t snapshot_ts = 0;  // what the writing transaction reads from

@@ -1,4 +1,5 @@
-// What a program may choose when it opens a database or begins a transaction. Every default is meant to be right.
+// What a program may choose when it opens a database or begins a transaction. Every default is meant to be
+// right.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@ class FileSystem;
 
 // When `commit` may return.
 enum class Durability : std::uint8_t {
-  sync,   // after the transaction is on stable storage; also a read-only transaction waits for what it has read
+  sync,   // after the transaction is on stable storage; also a read-only transaction waits for what it has
+          // read
   async,  // at once; on stable storage within `Options::async_interval_ms`
   none,   // at once; on stable storage at the latest with the next checkpoint or a clean close
 };
@@ -30,6 +32,7 @@ struct Options {
   bool create_if_missing = true;
 
   // Nothing is written, not even by recovery: a database that was not closed cleanly is `read_only`.
+  // No lock is taken: nobody may have the database open for writing meanwhile.
   bool read_only = false;
 
   Isolation default_isolation = Isolation::read_committed;
@@ -44,8 +47,8 @@ struct Options {
   // Size of one log segment, in bytes: 256 KiB to 1 GiB.
   std::uint64_t log_segment_bytes = std::uint64_t{16} << 20;
 
-  // The longest wait for another transaction's write lock, in milliseconds; 0: no limit. Deadlocks are found at once
-  // whatever this says.
+  // The longest wait for another transaction's write lock, in milliseconds; 0: no limit. Deadlocks are found
+  // at once whatever this says.
   std::uint64_t lock_timeout_ms = 0;
 
   // How to wait; null: a futex. Must outlive the database.

@@ -1,4 +1,5 @@
-// Status and Result<T>: how every fallible call of isolith reports what happened. No exception crosses the API.
+// Status and Result<T>: how every fallible call of isolith reports what happened. No exception crosses the
+// API.
 //
 // After any error the database is as if the operation had not begun, or the transaction is over
 // (`Status::ends_transaction()`); never in between.
@@ -29,12 +30,13 @@ enum class StatusCode : std::uint8_t {
   invalid_argument = 5,  // the call itself is wrong; nothing was done
   too_large = 6,         // a key or value over its limit
   busy = 7,              // another process has the directory open, or no transaction slot is free
-  corruption = 8,        // stored bytes are not what was written: file, offset, expected and found are in the message
-  io_error = 9,          // the operating system failed a call; `system_error()` is its errno
-  no_space = 10,         // the disk is full
-  read_only = 11,        // a write in a read-only database or transaction, or after a failed sync
-  aborted = 12,          // the transaction or the database is already over
-  internal = 13,         // a bug in isolith
+  corruption =
+      8,         // stored bytes are not what was written: file, offset, expected and found are in the message
+  io_error = 9,  // the operating system failed a call; `system_error()` is its errno
+  no_space = 10,   // the disk is full
+  read_only = 11,  // a write in a read-only database or transaction, or after a failed sync
+  aborted = 12,    // the transaction or the database is already over
+  internal = 13,   // a bug in isolith
 };
 
 // Why a `conflict` happened. Each of them may succeed when the transaction is run again.
@@ -110,10 +112,10 @@ class [[nodiscard]] Result {
   // Only when ok().
   [[nodiscard]] T& value() & { return *value_; }
   [[nodiscard]] const T& value() const& { return *value_; }
-  [[nodiscard]] T&& value() && { return *std::move(value_); }
+  [[nodiscard]] T value() && { return *std::move(value_); }
   T& operator*() & { return *value_; }
   const T& operator*() const& { return *value_; }
-  T&& operator*() && { return *std::move(value_); }
+  T operator*() && { return *std::move(value_); }  // by value: `for (x : *f())` holds it
   T* operator->() { return &*value_; }
   const T* operator->() const { return &*value_; }
   [[nodiscard]] T value_or(T other) const& { return ok() ? *value_ : std::move(other); }

@@ -8,8 +8,8 @@
 //
 // Keys: 0 to kMaxKeyBytes bytes, compared bytewise. Values: 0 to kMaxValueBytes bytes.
 //
-// Threads: a transaction and its cursors belong to one thread at a time and may move between threads. Different
-// transactions may be used at the same time.
+// Threads: a transaction and its cursors belong to one thread at a time and may move between threads.
+// Different transactions may be used at the same time.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +34,8 @@ inline constexpr std::size_t kMaxKeyBytes = 2048;
 inline constexpr std::uint64_t kMaxValueBytes = std::uint64_t{4} << 30;
 inline constexpr std::size_t kMaxTableNameBytes = 255;
 
-// Names a table of one open database; a small value, valid in any transaction of that database until the table is
-// dropped (then calls answer `not_found`) or the database is closed.
+// Names a table of one open database; a small value, valid in any transaction of that database until the
+// table is dropped (then calls answer `not_found`) or the database is closed.
 class Table {
  public:
   Table() = default;  // names nothing: every call answers `invalid_argument`
@@ -64,8 +64,8 @@ class Savepoint {
   std::uint32_t index_ = 0;
 };
 
-// Walks the rows of a range in key order, either way. It holds no latch and no lock between calls: the transaction
-// may write to the table while it is open, and sees its own writes.
+// Walks the rows of a range in key order, either way. It holds no latch and no lock between calls: the
+// transaction may write to the table while it is open, and sees its own writes.
 //
 //   for (cursor.seek_first(); cursor.valid(); cursor.next()) use(cursor.key(), cursor.value());
 //   if (!cursor.status().ok()) ...
@@ -75,8 +75,8 @@ class Cursor {
   Cursor& operator=(Cursor&& other) noexcept;
   ~Cursor();
 
-  // Go to the first or last row of the range, to the first row at or after `key`, or to the last one at or before it.
-  // Afterwards valid() says whether there is one.
+  // Go to the first or last row of the range, to the first row at or after `key`, or to the last one at or
+  // before it. Afterwards valid() says whether there is one.
   void seek_first();
   void seek_last();
   void seek(std::string_view key);
@@ -89,8 +89,8 @@ class Cursor {
   // True when the cursor stands on a row. False at the end of the range and after an error.
   [[nodiscard]] bool valid() const noexcept;
 
-  // Views of a copy of the row, until the next call on this cursor. Only when valid(). For a value over 3 KiB the
-  // first call of value() reads it; a failure gives an empty view, and valid() becomes false.
+  // Views of a copy of the row, until the next call on this cursor. Only when valid(). For a value over 3 KiB
+  // the first call of value() reads it; a failure gives an empty view, and valid() becomes false.
   [[nodiscard]] std::string_view key() const noexcept;
   [[nodiscard]] std::string_view value();
 
@@ -115,7 +115,8 @@ class Transaction {
   Status get(const Table& table, std::string_view key, std::string& value);
   Result<std::string> get(const Table& table, std::string_view key);
 
-  // Up to `length` bytes of the value from `offset` on into `buffer`; returns how many. Reads only the pages concerned.
+  // Up to `length` bytes of the value from `offset` on into `buffer`; returns how many. Reads only the pages
+  // concerned.
   Result<std::size_t> get_part(const Table& table, std::string_view key, std::uint64_t offset, char* buffer,
                                std::size_t length);
 
@@ -126,12 +127,14 @@ class Transaction {
   // A cursor over `range`; it stands nowhere until it is sought. Close it before the transaction ends.
   Result<Cursor> cursor(const Table& table, const KeyRange& range = KeyRange::all());
 
-  // ---- writing: each waits for a transaction in progress that wrote the key; `conflict/deadlock` at once where that
-  // would never end, `conflict/lock_timeout` after `Options::lock_timeout_ms`. A conflict ends the transaction. ----
+  // ---- writing: each waits for a transaction in progress that wrote the key; `conflict/deadlock` at once
+  // where that would never end, `conflict/lock_timeout` after `Options::lock_timeout_ms`. A conflict ends the
+  // transaction. ----
 
   Status put(const Table& table, std::string_view key, std::string_view value);
-  Status insert(const Table& table, std::string_view key, std::string_view value);  // `already_exists` if it is there
-  Status erase(const Table& table, std::string_view key);                           // `not_found` if it is not
+  Status insert(const Table& table, std::string_view key,
+                std::string_view value);                   // `already_exists` if it is there
+  Status erase(const Table& table, std::string_view key);  // `not_found` if it is not
   Result<std::uint64_t> erase_range(const Table& table, const KeyRange& range);     // how many it erased
 
   // A value written in pieces: `append` adds to the end of the value that this transaction last put at `key`.
@@ -151,8 +154,8 @@ class Transaction {
 
   // ---- ending ----
 
-  // All of it, or nothing: an error means that nothing is visible, unless it is `read_only` or `io_error` after a
-  // failed sync, where only reopening tells.
+  // All of it, or nothing: an error means that nothing is visible, unless it is `read_only` or `io_error`
+  // after a failed sync, where only reopening tells.
   Status commit();
   Status abort();
 

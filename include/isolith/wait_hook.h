@@ -1,11 +1,12 @@
 // WaitHook: the one door through which isolith waits for another transaction.
 //
-// Every wait that depends on another transaction (a write lock, the checkpoint gate, group commit) goes through
-// `wait`, and whoever ends the reason for it calls `wake_all`. The default sleeps on a futex. A program may set its
-// own, to run transactions on fibres or, as the deterministic runner does, one step at a time.
+// Every wait that depends on another transaction (a write lock, the checkpoint gate, group commit) goes
+// through `wait`, and whoever ends the reason for it calls `wake_all`. The default sleeps on a futex. A
+// program may set its own, to run transactions on fibres or, as the deterministic runner does, one step at a
+// time.
 //
-// The protocol is a futex's: the waiter read `word == expected` before it called, so a wake that came first has
-// changed the word and `wait` returns at once. No latch is held during the call.
+// The protocol is a futex's: the waiter read `word == expected` before it called, so a wake that came first
+// has changed the word and `wait` returns at once. No latch is held during the call.
 //
 // Threads: `wait` and `wake_all` are called from any thread, also at the same time.
 #pragma once
@@ -28,7 +29,8 @@ std::string_view to_string(WaitKind kind) noexcept;
 struct WaitInfo {
   WaitKind kind = WaitKind::write_lock;
   std::uint64_t waiter = 0;  // number of the transaction that waits; 0: it has none yet
-  std::uint64_t holder = 0;  // number of the transaction that is waited for; 0 where it is not one transaction
+  std::uint64_t holder =
+      0;  // number of the transaction that is waited for; 0 where it is not one transaction
   std::string_view table;    // empty where no key is concerned
   std::string_view key;
 };
@@ -37,8 +39,8 @@ class WaitHook {
  public:
   virtual ~WaitHook() = default;
 
-  // Returns when `word` may no longer be `expected`, or when `timeout_ms` has passed (0: no limit). It may return
-  // early without reason: the caller looks again. Returns false only when the time has passed.
+  // Returns when `word` may no longer be `expected`, or when `timeout_ms` has passed (0: no limit). It may
+  // return early without reason: the caller looks again. Returns false only when the time has passed.
   virtual bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, const WaitInfo& info,
                     std::uint64_t timeout_ms) = 0;
 

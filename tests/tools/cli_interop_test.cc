@@ -25,7 +25,11 @@ class CliInteropTest : public ::testing::Test {
     std::string text = "a" + all_bytes + "\t" + all_bytes + "\nback\\\\slash\tc:\\\\dir\\\\5c\nempty\t\n";
     text += "long\t" + std::string(100'000, 'l') + "\nspace key \t value \numlaut \xc3\xa4\t\xe2\x82\xac\n";
     for (int row = 0; row < 20'000; ++row)
-      text += "z" + std::to_string(100'000 + row) + "\t" + std::string(100, 'v') + "\n";
+      text.append(1, 'z')
+          .append(std::to_string(100'000 + row))
+          .append(1, '\t')
+          .append(100, 'v')
+          .append(1, '\n');
     return text;
   }
 

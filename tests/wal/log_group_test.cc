@@ -1,10 +1,10 @@
 // Many threads: one sync serves all who wait, no acknowledged unit is lost, no wake is lost, failures reach
 // everybody.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <latch>
@@ -81,7 +81,7 @@ struct HeldSync {
   HeldSync() : disk(disk_with_directory()) {
     LogWriterOptions options = small_log(*disk);
     options.wait_hook = &hook;
-    writer = std::move(*LogWriter::open(options, Lsn{}, Timestamp{}));
+    writer = *LogWriter::open(options, Lsn{}, Timestamp{});
     committer.emplace(*writer);
   }
 
@@ -118,6 +118,7 @@ TEST(LogGroup, OneSyncServesAllWhoWait) {
   log.hold();
   constexpr int kThreads = 12;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&, i] {
       const Written unit = log.committer->commit("unit " + std::to_string(i));
@@ -149,6 +150,7 @@ TEST(LogGroup, AFailedSyncReachesAllWaitersAndNobodySyncsAgain) {
   log.hold();
   constexpr int kThreads = 6;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       const Written unit = log.committer->commit("x");
@@ -238,6 +240,7 @@ TEST(LogGroup, EveryAcknowledgedUnitIsInEveryCrashState) {
     std::atomic<int> states{0};
 
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&, thread_seed = base::splitmix64(seed)] {
         base::Random random(thread_seed);
@@ -287,6 +290,7 @@ TEST(LogGroup, NoWakeIsLostWithManyThreadsAndTinyGroups) {
   ASSERT_TRUE(writer.ok());
   Committer committer(**writer);
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
       for (int step = 0; step < 1500; ++step) {
@@ -340,6 +344,7 @@ TEST(LogGroup, WorksOnRealFiles) {
     ASSERT_TRUE(writer.ok()) << writer.status().to_string();
     Committer committer(**writer);
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&] {
         for (int step = 0; step < 50; ++step) {
@@ -374,6 +379,7 @@ TEST(AppendPoint, EndAndTimestampAreOfOneInstant) {
   AppendPoint point;
   std::atomic<bool> done{false};
   std::vector<std::thread> readers;
+  readers.reserve(2);
   for (int i = 0; i < 2; ++i) {
     readers.emplace_back([&] {
       std::uint64_t last = 0;

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -34,9 +35,9 @@ struct Written {
   }
 };
 
-inline void PrintTo(const Written& unit, std::ostream* out) {
-  *out << "unit of T" << raw(unit.transaction) << " at " << raw(unit.timestamp) << " with "
-       << unit.payload.size() << " bytes that ends at " << raw(unit.end);
+inline std::ostream& operator<<(std::ostream& out, const Written& unit) {
+  return out << "unit of T" << raw(unit.transaction) << " at " << raw(unit.timestamp) << " with "
+             << unit.payload.size() << " bytes that ends at " << raw(unit.end);
 }
 
 struct ReadLog {
