@@ -90,6 +90,8 @@ void VersionStore::insert(Version* version) {
   if (count >= shard.buckets.size()) grow(shard);
   Version*& bucket = shard.buckets[bucket_of(version->hash, shard)];
   version->next_in_bucket = bucket;
+  version->from_in_bucket = &bucket;
+  if (bucket != nullptr) bucket->from_in_bucket = &version->next_in_bucket;
   bucket = version;
   shard.count.store(count + 1, std::memory_order_relaxed);
   shard.bytes.store(shard.bytes.load(std::memory_order_relaxed) + bytes_of(*version),
@@ -99,12 +101,10 @@ void VersionStore::insert(Version* version) {
 void VersionStore::remove(Version* version) {
   Shard& shard = shard_of(version->hash);
   const std::lock_guard lock(shard.latch);
-  Version** at = &shard.buckets[bucket_of(version->hash, shard)];
-  while (*at != version) {
-    CHECK(*at != nullptr, "a version is removed once");
-    at = &(*at)->next_in_bucket;
-  }
-  *at = version->next_in_bucket;
+  CHECK(version->from_in_bucket != nullptr && *version->from_in_bucket == version, "a version is removed once");
+  *version->from_in_bucket = version->next_in_bucket;
+  if (version->next_in_bucket != nullptr) version->next_in_bucket->from_in_bucket = version->from_in_bucket;
+  version->from_in_bucket = nullptr;
   shard.count.store(shard.count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   shard.bytes.store(shard.bytes.load(std::memory_order_relaxed) - bytes_of(*version),
                     std::memory_order_relaxed);
@@ -119,6 +119,7 @@ void VersionStore::grow(Shard& shard) {
     for (Version* v = shard.buckets[i]; v != nullptr; v = v->next_in_bucket) {
       Version**& tail = tails[(v->hash & mask) == i ? 0 : 1];
       *tail = v;
+      v->from_in_bucket = tail;
       tail = &v->next_in_bucket;
     }
     *tails[0] = nullptr;

@@ -93,7 +93,8 @@ Status Core::commit_writes(TransactionState& state) {
     }
   }
   if (!status.ok()) {
-    fail_writing(status);
+    // A full disk may pass; a log that can not be trusted any more does not.
+    if (const Status health = log_->health(); !health.ok()) fail_writing(health);
     TRY(abort(state));
     return status;
   }

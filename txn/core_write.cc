@@ -222,7 +222,7 @@ Status Core::spill(TransactionState& state) {
     state.spilled = true;
     if (const Result<Lsn> end = log_->append(wal::UnitKind::part, Timestamp{0}, state.own_id(), part, crc);
         !end.ok()) {
-      fail_writing(end.status());
+      if (const Status health = log_->health(); !health.ok()) fail_writing(health);
       return end.status();
     }
     rest.remove_prefix(part.size());

@@ -21,6 +21,7 @@ Status Core::recover() {
     TRY(btree::BTree::create(*cache_, catalog_root));
     recovery_.created = true;
     TRY(files_.create_directory(log_path()));
+    TRY(wal::remove_log(files_, log_path()));
     TRY(files_.sync_directory(path_));
   }
   tables_.add(kCatalogTable, catalog_root, "(catalog)");

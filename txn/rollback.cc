@@ -1,4 +1,6 @@
 // Taking changes back: a whole transaction, or what it did since a savepoint.
+#include <unordered_set>
+
 #include "base/check.h"
 #include "txn/core.h"
 
@@ -116,15 +118,21 @@ Status Core::rollback_to(TransactionState& state, const Savepoint& savepoint) {
   }
   const SavepointMark mark = state.savepoints[savepoint.index_ - 1];
   std::vector<mvcc::Version*> kept;  // the base versions: with them the locks stay
+  // The rows of a table that was made since go with its tree: no lock on them is kept.
+  std::unordered_set<TableId> made;
+  for (const mvcc::Version* v = state.undo->newest; v != mark.newest; v = v->older_in_log) {
+    if (v->kind == mvcc::VersionKind::create_table) made.insert(v->table);
+  }
   Status status;
   {
     // One turn for all of it: a checkpoint sees the transaction before or after.
     const std::lock_guard turn(collect_mutex_);
     for (mvcc::Version* v = state.undo->newest; v != mark.newest && status.ok();) {
       mvcc::Version* const older = v->older_in_log;
-      status = undo_version(state, *v, true, true);
       const bool is_row = v->kind == mvcc::VersionKind::row || v->kind == mvcc::VersionKind::absent;
-      if (is_row && !v->is_own_older()) kept.push_back(v);
+      const bool keeps_lock = is_row && !made.contains(v->table);
+      status = undo_version(state, *v, keeps_lock, true);
+      if (keeps_lock && !v->is_own_older()) kept.push_back(v);
       v = older;
     }
     for (; !kept.empty(); kept.pop_back()) state.undo->link(kept.back());

@@ -129,6 +129,18 @@ TEST(BTree, FreeingTheTreeTellsEveryRowAndGivesEveryPageBack) {
   EXPECT_EQ(fixture.pages_in_use(), 0U);
 }
 
+TEST(BTree, ARowThatIsOnlyLockedIsNoProblem) {
+  const CacheFixture fixture;
+  Tree tree(*fixture.cache);
+  {
+    ExclusiveGuard leaf;
+    ASSERT_TRUE(tree.tree().lock_leaf("key", leaf).ok());
+    Node& node = *Node::at(leaf.edit());
+    ASSERT_TRUE(node.insert_row(0, "key", TransactionId{1}, RowFlags::locked, "value"));
+  }
+  tree.expect_rows(Model{{"key", "value"}});
+}
+
 TEST(BTree, ThreadsWithKeysOfTheirOwnLeaveAWholeTree) {
   constexpr std::uint64_t kThreads = 4;
   const CacheFixture fixture(pages::kCacheBytesMin);

@@ -200,6 +200,7 @@ std::string CrashStory::live() {
       disk_->on_change({});
       for (Worker& worker : workers_) worker.restart({});
       (void)database->close().ok();
+      points_.clear();  // of a story that did not happen
       disk_ = std::move(crashed);
     } else {
       // Closing aborts what is in progress, and keeps every commit: none is in doubt here.

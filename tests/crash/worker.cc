@@ -375,7 +375,11 @@ std::string compare(Database& database, const std::vector<const Part*>& parts, s
   const Result<std::vector<std::string>> names = database.tables();
   if (!names.ok()) return "tables: " + names.status().to_string();
   if (!std::ranges::equal(*names, expected, {}, {}, [](const auto& table) { return table.first; })) {
-    return "there are " + std::to_string(names->size()) + " tables, of " + std::to_string(expected.size());
+    std::string text = "the tables are";
+    for (const std::string& name : *names) text += " " + name;
+    text += "; they should be";
+    for (const auto& table : expected) text += " " + table.first;
+    return text;
   }
   Result<Transaction> transaction = database.begin();
   if (!transaction.ok()) return transaction.status().to_string();

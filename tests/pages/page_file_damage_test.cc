@@ -86,7 +86,11 @@ TEST(PageFileDamage, APageUnderAnotherIdIsSeen) {
 
 TEST(PageFileDamage, ACutShortFileIsRefused) {
   base::SimulatedDisk disk(false);
-  const std::uint64_t slots = make_file(disk)->map().slot_end();
+  const auto made = make_file(disk);
+  ASSERT_TRUE(made->write(PageId{1}, make_page(PageId{1}, 3, 3).data()).ok());
+  ASSERT_TRUE(checkpoint(*made).ok());
+  const std::uint64_t slots = made->map().slot_end();
+  ASSERT_LT(raw(made->header().map_root.slot), slots - 10) << "pages, not the map, are at the end";
   const auto file = disk.open(kPath, base::OpenMode::read_write);
   ASSERT_TRUE((*file)->truncate(slots * kPageBytes).ok());
   EXPECT_TRUE(open_status(disk).ok());
