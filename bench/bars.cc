@@ -49,11 +49,14 @@ bool take_option(std::string_view argument, std::string_view name, std::string_v
 }
 
 [[noreturn]] void refuse(std::string_view argument) {
-  std::fprintf(stderr, "%.*s: see the head of bench/bars.cc\n", static_cast<int>(argument.size()), argument.data());
+  std::fprintf(stderr, "%.*s: see the head of bench/bars.cc\n", static_cast<int>(argument.size()),
+               argument.data());
   std::exit(2);
 }
 
-std::uint64_t number_of(std::string_view text) { return std::strtoull(std::string(text).c_str(), nullptr, 10); }
+std::uint64_t number_of(std::string_view text) {
+  return std::strtoull(std::string(text).c_str(), nullptr, 10);
+}
 
 KeyKind key_kind_of(std::string_view text) {
   if (text == "binary") return KeyKind::binary;
@@ -65,8 +68,8 @@ KeyKind key_kind_of(std::string_view text) {
 void print(const std::vector<Bar>& bars) {
   std::printf("\n%-22s %10s %10s  %-4s  %s\n", "bar", "measured", "limit", "", "detail");
   for (const Bar& bar : bars) {
-    std::printf("%-22s %10.2f %s%8.2f  %-4s  %s\n", bar.name.c_str(), bar.measured, bar.at_least ? ">=" : "<=", bar.limit,
-                bar.passed() ? "ok" : "MISS", bar.detail.c_str());
+    std::printf("%-22s %10.2f %s%8.2f  %-4s  %s\n", bar.name.c_str(), bar.measured,
+                bar.at_least ? ">=" : "<=", bar.limit, bar.passed() ? "ok" : "MISS", bar.detail.c_str());
   }
 }
 

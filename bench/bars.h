@@ -1,4 +1,5 @@
-// Bars: figures that this engine has to reach, each measured against std::map in the same run, or against the raw bytes.
+// Bars: figures that this engine has to reach, each measured against std::map in the same run, or against the
+// raw bytes.
 //
 // Threads: one.
 #pragma once

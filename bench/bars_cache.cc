@@ -1,4 +1,5 @@
-// A database of gigabytes through a cache of 64 MiB: the memory of the process stays within the budget and a fixed rest.
+// A database of gigabytes through a cache of 64 MiB: the memory of the process stays within the budget and a
+// fixed rest.
 #include <algorithm>
 #include <cstdio>
 
@@ -48,7 +49,8 @@ void read_and_update(Database& database, const Table& table, std::uint64_t rows)
     Result<Transaction> transaction = database.begin(how);
     require_ok(transaction.status(), "beginning");
     require_ok(transaction->get(table, key_of(number), value), "a get");
-    require(value.compare(0, kKeyBytes, key_of(number)) == 0 && value.size() == kBigValueBytes, "a row has its own value");
+    require(value.compare(0, kKeyBytes, key_of(number)) == 0 && value.size() == kBigValueBytes,
+            "a row has its own value");
     if (i % 2 == 0) require_ok(transaction->put(table, key_of(number), value_of(number, i)), "an update");
     require_ok(transaction->commit(), "committing");
   }
@@ -60,7 +62,8 @@ void measure_cache(const BarOptions& options, std::vector<Bar>& bars) {
   const ScratchDirectory directory(options.directory);
   Options how;
   how.cache_bytes = kCacheBytes;
-  const std::uint64_t rows = std::max<std::uint64_t>(options.cache_database_bytes / (kBigValueBytes + kKeyBytes), 1);
+  const std::uint64_t rows =
+      std::max<std::uint64_t>(options.cache_database_bytes / (kBigValueBytes + kKeyBytes), 1);
   (void)reset_peak_memory();
   {
     Database database = open_database(directory.path() + "/cache", how);
@@ -72,7 +75,8 @@ void measure_cache(const BarOptions& options, std::vector<Bar>& bars) {
     read_and_update(database, table, rows);
     const DatabaseStats stats = database.stats();
     std::printf("cache: data file %.0f MiB, %llu pages read, %llu written, %.0f MiB resident now\n",
-                static_cast<double>(stats.data_file_bytes) / (1 << 20), static_cast<unsigned long long>(stats.page_reads),
+                static_cast<double>(stats.data_file_bytes) / (1 << 20),
+                static_cast<unsigned long long>(stats.page_reads),
                 static_cast<unsigned long long>(stats.page_writes),
                 static_cast<double>(process_memory_bytes("VmRSS")) / (1 << 20));
     require_ok(database.close(), "closing");

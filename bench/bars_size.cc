@@ -8,8 +8,8 @@
 namespace isolith::bench {
 namespace {
 
-// One put a transaction. The log is measured by what a recovery of a copy of it reads: segments are preallocated, so their
-// size says nothing.
+// One put a transaction. The log is measured by what a recovery of a copy of it reads: segments are
+// preallocated, so their size says nothing.
 Bar measure_log(const BarOptions& options) {
   const ScratchDirectory directory(options.directory);
   const std::string original = directory.path() + "/log";
@@ -24,7 +24,8 @@ Bar measure_log(const BarOptions& options) {
     how.durability = Durability::async;
     for (std::uint64_t n = 0; n < keys.count(); ++n) {
       Result<Transaction> transaction = database.begin(how);
-      require(transaction.ok() && transaction->put(table, keys.at(n), make_value(n)).ok() && transaction->commit().ok(),
+      require(transaction.ok() && transaction->put(table, keys.at(n), make_value(n)).ok() &&
+                  transaction->commit().ok(),
               "a put");
     }
     require_ok(database.sync(), "syncing the log");
@@ -52,8 +53,8 @@ Bar measure_file(const BarOptions& options, const char* name, bool scrambled, do
   const auto raw_bytes = static_cast<double>(options.rows * kRowBytes);
   const auto file_bytes = static_cast<double>(std::filesystem::file_size(path + "/data"));
   char detail[160];
-  std::snprintf(detail, sizeof detail, "data file over raw bytes; %.1f MiB, leaves %.0f %% full", file_bytes / (1 << 20),
-                stats->leaf_fill * 100);
+  std::snprintf(detail, sizeof detail, "data file over raw bytes; %.1f MiB, leaves %.0f %% full",
+                file_bytes / (1 << 20), stats->leaf_fill * 100);
   std::printf("%s: %.2f, %s\n", name, file_bytes / raw_bytes, detail);
   std::fflush(stdout);
   return {name, detail, file_bytes / raw_bytes, limit, false};

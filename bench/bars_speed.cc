@@ -1,7 +1,8 @@
 // Get, scan and put against the std::map that a program would use instead: same rows, same run, one thread.
 //
-// The two sides take turns, so that a machine that is busy for a while is busy for both; the ratio is that of the medians.
-// CPU time of the thread counts; the engine's background threads are named beside it (`process`).
+// The two sides take turns, so that a machine that is busy for a while is busy for both; the ratio is that of
+// the medians. CPU time of the thread counts; the engine's background threads are named beside it
+// (`process`).
 #include <algorithm>
 #include <cstdio>
 #include <functional>
@@ -41,8 +42,8 @@ struct Timing {
 };
 
 // Both sides do `operations` a repetition.
-Bar compare(const char* name, double limit, int repetitions, std::uint64_t operations, const std::function<void()>& ours,
-            const std::function<void()>& theirs) {
+Bar compare(const char* name, double limit, int repetitions, std::uint64_t operations,
+            const std::function<void()>& ours, const std::function<void()>& theirs) {
   ours();
   theirs();
   Timing our_time;
@@ -55,8 +56,9 @@ Bar compare(const char* name, double limit, int repetitions, std::uint64_t opera
   const double our_median = median(our_time.thread);
   const double their_median = median(their_time.thread);
   char detail[160];
-  std::snprintf(detail, sizeof detail, "%.0f ns (process %.0f ns), std::map %.0f ns, each", our_median * per_operation_ns,
-                median(our_time.process) * per_operation_ns, their_median * per_operation_ns);
+  std::snprintf(detail, sizeof detail, "%.0f ns (process %.0f ns), std::map %.0f ns, each",
+                our_median * per_operation_ns, median(our_time.process) * per_operation_ns,
+                their_median * per_operation_ns);
   std::printf("%s: %.2f times as fast, %s\n", name, their_median / our_median, detail);
   std::fflush(stdout);
   return {name, detail, their_median / our_median, limit, true};
@@ -114,7 +116,8 @@ Bar measure_put(const BarOptions& options, Sides& sides) {
     for (std::uint64_t n = 0; n < sides.order.count(); ++n) {
       value[n % kValueBytes] = static_cast<char>(n);
       Result<Transaction> transaction = sides.database.begin(how);
-      require(transaction.ok() && transaction->put(sides.table, sides.order.at(n), value).ok() && transaction->commit().ok(),
+      require(transaction.ok() && transaction->put(sides.table, sides.order.at(n), value).ok() &&
+                  transaction->commit().ok(),
               "a put");
     }
   };

@@ -1,5 +1,5 @@
-// One operation at a time, for a look at where its time goes: gets, scans of several lengths, puts and commits, beside the
-// same on std::map. `bars` says whether the ratios are good enough.
+// One operation at a time, for a look at where its time goes: gets, scans of several lengths, puts and
+// commits, beside the same on std::map. `bars` says whether the ratios are good enough.
 #include <benchmark/benchmark.h>
 
 #include <map>
@@ -32,11 +32,15 @@ struct Rows {
   std::uint64_t next = 0;
 
  private:
-  Rows() : database(open(directory.path())), table(*database.ensure_table("rows")), keys(kRows, KeyKind::binary, true) {
+  Rows()
+      : database(open(directory.path())),
+        table(*database.ensure_table("rows")),
+        keys(kRows, KeyKind::binary, true) {
     for (std::uint64_t n = 0; n < kRows; n += 1000) {
       const Status status = run_transaction(database, [&](Transaction& transaction) {
         Status put;
-        for (std::uint64_t i = n; i < n + 1000 && put.ok(); ++i) put = transaction.put(table, keys.at(i), make_value(i));
+        for (std::uint64_t i = n; i < n + 1000 && put.ok(); ++i)
+          put = transaction.put(table, keys.at(i), make_value(i));
         return put;
       });
       require(status.ok(), status.to_string());
@@ -109,7 +113,8 @@ void map_walk(benchmark::State& state) {
   Rows& rows = Rows::all();
   for (auto _ : state) {
     std::int64_t left = state.range(0);
-    for (auto at = rows.map.lower_bound(std::string(rows.next_key())); at != rows.map.end() && left > 0; ++at, --left) {
+    for (auto at = rows.map.lower_bound(std::string(rows.next_key())); at != rows.map.end() && left > 0;
+         ++at, --left) {
       benchmark::DoNotOptimize(read_bytes(at->first) + read_bytes(at->second));
     }
   }
@@ -123,7 +128,8 @@ void put(benchmark::State& state) {
   const std::string value = make_value(3);
   for (auto _ : state) {
     Transaction transaction = *rows.database.begin();
-    for (std::int64_t i = 0; i < state.range(0); ++i) (void)transaction.put(rows.table, rows.next_key(), value).ok();
+    for (std::int64_t i = 0; i < state.range(0); ++i)
+      (void)transaction.put(rows.table, rows.next_key(), value).ok();
     benchmark::DoNotOptimize(transaction.commit().ok());
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));

@@ -1,7 +1,8 @@
-// Workload: what the benchmarks share: rows, clocks, a directory that goes when it is done with, figures of the process.
+// Workload: what the benchmarks share: rows, clocks, a directory that goes when it is done with, figures of
+// the process.
 //
-// Rows are made from their number by a bijection, so that a million of them need no memory: row n has the same key in every
-// run, keys of different numbers differ, and numbers in order give keys in no order.
+// Rows are made from their number by a bijection, so that a million of them need no memory: row n has the
+// same key in every run, keys of different numbers differ, and numbers in order give keys in no order.
 //
 // Threads: pure functions; a directory belongs to whoever made it.
 #pragma once

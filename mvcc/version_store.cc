@@ -101,7 +101,8 @@ void VersionStore::insert(Version* version) {
 void VersionStore::remove(Version* version) {
   Shard& shard = shard_of(version->hash);
   const std::lock_guard lock(shard.latch);
-  CHECK(version->from_in_bucket != nullptr && *version->from_in_bucket == version, "a version is removed once");
+  CHECK(version->from_in_bucket != nullptr && *version->from_in_bucket == version,
+        "a version is removed once");
   *version->from_in_bucket = version->next_in_bucket;
   if (version->next_in_bucket != nullptr) version->next_in_bucket->from_in_bucket = version->from_in_bucket;
   version->from_in_bucket = nullptr;

@@ -42,7 +42,8 @@ enum class VersionKind : std::uint8_t {
 
 struct Version {
   Version* next_in_bucket = nullptr;
-  Version** from_in_bucket = nullptr;  // what points to it there: the oldest of many versions of a hot key goes in one step
+  Version** from_in_bucket =
+      nullptr;  // what points to it there: the oldest of many versions of a hot key goes in one step
   Version* older_in_log = nullptr;     // what the same transaction replaced before
   TransactionId superseder{};          // who replaced it
   TransactionId writer{};              // who had written it

@@ -38,8 +38,8 @@ Status Replayer::restore(const SavedItem& item) {
       keeps_chain = same;
     }
   }
-  // Nobody is left who could ask for what a tombstone covers; but its own tombstone covers an older row, which
-  // comes back next.
+  // Nobody is left who could ask for what a tombstone covers; but its own tombstone covers an older row,
+  // which comes back next.
   const bool own_older = item.old_writer == item.writer;
   if (item.version_kind == mvcc::VersionKind::absent || (has(item.flags, RowFlags::erased) && !own_older)) {
     return keeps_chain ? core_.remove_row(item.page, item.key) : erase(item.page, item.key);

@@ -135,7 +135,8 @@ std::string CrashStory::write_again(Database& database, Part& part) {
   return status.ok() ? std::string() : status.to_string();
 }
 
-// The calls of the workers in turn, in an order of the seed; now and then the points on the way are looked at.
+// The calls of the workers in turn, in an order of the seed; now and then the points on the way are looked
+// at.
 std::string CrashStory::work(Database& database) {
   for (unsigned call = 0; call < options_.calls; ++call) {
     Worker& worker = workers_[random_.below(workers_.size())];
@@ -153,7 +154,8 @@ std::string CrashStory::work_in_threads(Database& database) {
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       threads.emplace_back([this, i, &database, &problems] {
-        for (unsigned call = 0; call < 2 * kCallsBetweenLooks / workers_.size() && problems[i].empty(); ++call) {
+        for (unsigned call = 0; call < 2 * kCallsBetweenLooks / workers_.size() && problems[i].empty();
+             ++call) {
           problems[i] = workers_[i].step(database);
         }
       });

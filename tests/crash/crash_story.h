@@ -1,11 +1,13 @@
-// CrashStory: a database on a simulated disk that lives, crashes and lives on, and is looked at as it would be after a
-// crash at very many points on the way.
+// CrashStory: a database on a simulated disk that lives, crashes and lives on, and is looked at as it would
+// be after a crash at very many points on the way.
 //
 //   life:   open -> workers' calls -> close, or crash, or crash while it is being opened again
-//   state:  disk.crash(seed) right after a change of the disk, opened, compared with the ledger, verified; now and then
+//   state:  disk.crash(seed) right after a change of the disk, opened, compared with the ledger, verified;
+//   now and then
 //           written to, closed and opened once more
 //
-// The seed gives the program of the workers and the choice of points; threads of the engine may move what a point is.
+// The seed gives the program of the workers and the choice of points; threads of the engine may move what a
+// point is.
 //
 // Threads: one at a time.
 #pragma once
@@ -28,7 +30,7 @@ namespace isolith::crash {
 struct StoryOptions {
   std::uint64_t seed = 0;
   unsigned workers = 3;
-  bool threads = false;            // each worker in a thread of its own; otherwise their calls are interleaved
+  bool threads = false;  // each worker in a thread of its own; otherwise their calls are interleaved
   unsigned lives = 3;
   unsigned calls = 900;            // of all workers, in one life
   std::uint64_t states_per_life = 30;

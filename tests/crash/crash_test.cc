@@ -1,4 +1,5 @@
-// What a crash may leave: the acknowledged commits and perhaps more of them, in commit order and whole, at any point.
+// What a crash may leave: the acknowledged commits and perhaps more of them, in commit order and whole, at
+// any point.
 #include <gtest/gtest.h>
 
 #include <string>

@@ -1,8 +1,8 @@
 // Ledger: what a database must hold after a crash, for every number of commits that may have survived.
 //
-// Commits are numbered from 1 in commit order: a transaction's last write, under its lock, is the number in the row
-// `order` of table `meta`. Rows are divided among workers (a worker's rows are written by it alone), so the contents
-// after n commits are one part for each worker.
+// Commits are numbered from 1 in commit order: a transaction's last write, under its lock, is the number in
+// the row `order` of table `meta`. Rows are divided among workers (a worker's rows are written by it alone),
+// so the contents after n commits are one part for each worker.
 //
 // Invariants:
 //   1. state(n) differs from state(n - 1) in the part of one worker.

@@ -25,7 +25,8 @@ std::string describe(const std::string& table, const std::string& key) {
 
 // Failures that a failing disk explains.
 bool is_disk_failure(const Status& status) {
-  return status.is(StatusCode::io_error) || status.is(StatusCode::no_space) || status.is(StatusCode::read_only);
+  return status.is(StatusCode::io_error) || status.is(StatusCode::no_space) ||
+         status.is(StatusCode::read_only);
 }
 
 }  // namespace
@@ -226,7 +227,8 @@ std::string Worker::write_one() {
   }
   const bool inserts = random_.chance(1, 4);
   const std::string value = random_value();
-  const Status status = inserts ? transaction_->insert(*table, key, value) : transaction_->put(*table, key, value);
+  const Status status =
+      inserts ? transaction_->insert(*table, key, value) : transaction_->put(*table, key, value);
   if (inserts && there && status.is(StatusCode::already_exists)) return {};
   if (!status.ok() || (inserts && there)) return judge(status, inserts ? "insert" : "put");
   rows[key] = fingerprint_of(value);
@@ -265,7 +267,8 @@ std::string Worker::read_one() {
   }
   if (!status.ok()) return judge(status, "get");
   if (expected == rows.end()) return describe(name, key) + " should not be there";
-  return fingerprint_of(value) == expected->second ? std::string() : describe(name, key) + " has a wrong value";
+  return fingerprint_of(value) == expected->second ? std::string()
+                                                   : describe(name, key) + " has a wrong value";
 }
 
 std::string Worker::scan_one() {
@@ -307,7 +310,8 @@ std::string Worker::erase_some() {
   const auto last = rows.lower_bound(hi);
   const auto expected = static_cast<std::uint64_t>(std::distance(first, last));
   if (*erased != expected) {
-    return "erase_range of " + name + " erased " + std::to_string(*erased) + " of " + std::to_string(expected);
+    return "erase_range of " + name + " erased " + std::to_string(*erased) + " of " +
+           std::to_string(expected);
   }
   for (auto row = first; row != last; ++row) view_.texts.erase({name, row->first});
   rows.erase(first, last);
@@ -318,14 +322,16 @@ std::string Worker::change_tables() {
   const std::string name = own_table(options_.number, random_.below(kOwnTables));
   const auto at = view_.rows.find(name);
   if (at == view_.rows.end()) {
-    const Result<Table> made = random_.chance(1, 2) ? transaction_->create_table(name) : transaction_->ensure_table(name);
+    const Result<Table> made =
+        random_.chance(1, 2) ? transaction_->create_table(name) : transaction_->ensure_table(name);
     if (!made.ok()) return judge(made.status(), "create_table");
     view_.rows[name];
     return {};
   }
   if (random_.chance(1, 4)) {
     const Result<Table> made = transaction_->create_table(name);
-    return made.status().is(StatusCode::already_exists) ? std::string() : judge(made.status(), "create_table again");
+    return made.status().is(StatusCode::already_exists) ? std::string()
+                                                        : judge(made.status(), "create_table again");
   }
   std::string problem;
   const std::optional<Table> table = open(name, problem);

@@ -1,7 +1,7 @@
 // Worker: a random program of transactions, one call at a time, beside a model of the rows that are its own.
 //
-// Every answer is compared with the model. In a tolerant worker calls may fail (a disk that fails): the model then stays
-// what it was before the call, as the public interface promises.
+// Every answer is compared with the model. In a tolerant worker calls may fail (a disk that fails): the model
+// then stays what it was before the call, as the public interface promises.
 //
 // Threads: one at a time; workers of one database may run at the same time.
 #pragma once

@@ -1,8 +1,9 @@
-// Many threads on few rows and few pages: what must hold at the end, and in every snapshot on the way, whatever the order was.
+// Many threads on few rows and few pages: what must hold at the end, and in every snapshot on the way,
+// whatever the order was.
 //
-// The cache is as small as it may be and checkpoints follow closely on one another, so that pages are evicted, loaded, kept
-// for checkpoints and split under the feet of readers and writers. A latch that is never given back shows as a test that
-// never ends. The seed decides what each thread does, not when.
+// The cache is as small as it may be and checkpoints follow closely on one another, so that pages are
+// evicted, loaded, kept for checkpoints and split under the feet of readers and writers. A latch that is
+// never given back shows as a test that never ends. The seed decides what each thread does, not when.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -76,7 +77,8 @@ class StressTest : public DatabaseTest {
     EXPECT_TRUE(cursor.ok());
     std::int64_t total = 0;
     rows = 0;
-    for (cursor->seek_first(); cursor->valid(); cursor->next(), ++rows) total += std::stoll(std::string(cursor->value()));
+    for (cursor->seek_first(); cursor->valid(); cursor->next(), ++rows)
+      total += std::stoll(std::string(cursor->value()));
     EXPECT_TRUE(cursor->status().ok()) << cursor->status().to_string();
     return total;
   }
@@ -111,8 +113,8 @@ TEST_F(StressTest, IncrementsOfHotCountersAreAllCounted) {
   });
 }
 
-// Two rows a transfer, in either order, so that cycles of waits are common; some give up half-way, some go back to a
-// savepoint. Every scan meanwhile sees all of a transfer or nothing.
+// Two rows a transfer, in either order, so that cycles of waits are common; some give up half-way, some go
+// back to a savepoint. Every scan meanwhile sees all of a transfer or nothing.
 TEST_F(StressTest, TransfersKeepTheSumInEveryScan) {
   constexpr std::uint64_t kAccounts = 8;
   constexpr std::int64_t kEach = 1000;
@@ -158,7 +160,8 @@ TEST_F(StressTest, TransfersKeepTheSumInEveryScan) {
   });
 }
 
-// Inserts and erases of the same few keys: what was inserted and not erased is there, and nothing was inserted twice.
+// Inserts and erases of the same few keys: what was inserted and not erased is there, and nothing was
+// inserted twice.
 TEST_F(StressTest, InsertsAndErasesOfTheSameKeysBalance) {
   constexpr std::uint64_t kKeys = 5;
   std::array<std::atomic<int>, kKeys> balance{};
@@ -168,14 +171,16 @@ TEST_F(StressTest, InsertsAndErasesOfTheSameKeysBalance) {
       const bool inserts = random() % 2 == 0;
       Status inner;
       const Status status = run([&](Transaction& transaction) {
-        inner = inserts ? transaction.insert(table_, key_of(number), "x") : transaction.erase(table_, key_of(number));
+        inner = inserts ? transaction.insert(table_, key_of(number), "x")
+                        : transaction.erase(table_, key_of(number));
         std::this_thread::yield();
         return inner;
       });
       if (status.ok()) {
         balance[number].fetch_add(inserts ? 1 : -1);
       } else {
-        EXPECT_TRUE(status.is(inserts ? StatusCode::already_exists : StatusCode::not_found)) << status.to_string();
+        EXPECT_TRUE(status.is(inserts ? StatusCode::already_exists : StatusCode::not_found))
+            << status.to_string();
       }
     }
   });
@@ -186,7 +191,8 @@ TEST_F(StressTest, InsertsAndErasesOfTheSameKeysBalance) {
   });
 }
 
-// A tree that splits and merges all the time, several times the cache: neighbours in a leaf belong to different threads.
+// A tree that splits and merges all the time, several times the cache: neighbours in a leaf belong to
+// different threads.
 TEST_F(StressTest, EveryThreadFindsItsRowsInATreeThatSplitsAndMerges) {
   constexpr int kWriters = kThreads - 2;
   constexpr std::uint64_t kRowsEach = 150;
@@ -247,7 +253,8 @@ TEST_F(StressTest, EveryThreadFindsItsRowsInATreeThatSplitsAndMerges) {
   });
 }
 
-// Few names for many threads. Whoever has a handle of a table that goes is told so, and reads no page of another one.
+// Few names for many threads. Whoever has a handle of a table that goes is told so, and reads no page of
+// another one.
 TEST_F(StressTest, TablesComeAndGoUnderTheirUsers) {
   constexpr std::uint64_t kNames = 4;
   std::array<std::atomic<int>, kNames> balance{};
@@ -270,19 +277,22 @@ TEST_F(StressTest, TablesComeAndGoUnderTheirUsers) {
         }
         if (!table.ok()) return table.status();
         for (std::uint64_t row = 0; row < 20; ++row) {
-          Status put = transaction.put(*table, key_of(random() % 40), name + std::string(random() % 900, '.'));
+          Status put =
+              transaction.put(*table, key_of(random() % 40), name + std::string(random() % 900, '.'));
           if (!put.ok()) return put;
         }
         Result<Cursor> cursor = transaction.cursor(*table);
         if (!cursor.ok()) return cursor.status();
         std::this_thread::yield();
-        for (cursor->seek_first(); cursor->valid(); cursor->next()) EXPECT_TRUE(cursor->value().starts_with(name));
+        for (cursor->seek_first(); cursor->valid(); cursor->next())
+          EXPECT_TRUE(cursor->value().starts_with(name));
         return cursor->status();
       });
       if (status.ok()) {
         balance[number].fetch_add(change);
       } else {
-        EXPECT_TRUE(status.is(StatusCode::not_found) || status.is(StatusCode::already_exists)) << status.to_string();
+        EXPECT_TRUE(status.is(StatusCode::not_found) || status.is(StatusCode::already_exists))
+            << status.to_string();
       }
     }
   });

@@ -11,11 +11,14 @@ using LargeValueTest = DatabaseTest;
 using BadCallTest = DatabaseTest;
 
 // Large values are compared without being printed.
-void expect_same(std::string_view a, std::string_view b) { EXPECT_TRUE(a == b) << a.size() << " and " << b.size(); }
+void expect_same(std::string_view a, std::string_view b) {
+  EXPECT_TRUE(a == b) << a.size() << " and " << b.size();
+}
 
 std::string pattern(std::size_t size, char salt) {
   std::string out(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(i * 31 + i / 251 + static_cast<unsigned char>(salt));
+  for (std::size_t i = 0; i < size; ++i)
+    out[i] = static_cast<char>(i * 31 + i / 251 + static_cast<unsigned char>(salt));
   return out;
 }
 
@@ -44,7 +47,8 @@ TEST_F(TableTest, ATableIsPartOfItsTransaction) {
 TEST_F(TableTest, ADroppedTableGivesItsPagesBack) {
   Transaction transaction = begin();
   Table big = *transaction.create_table("big");
-  for (int i = 0; i < 5000; ++i) ASSERT_TRUE(transaction.put(big, std::to_string(i), std::string(100, 'x')).ok());
+  for (int i = 0; i < 5000; ++i)
+    ASSERT_TRUE(transaction.put(big, std::to_string(i), std::string(100, 'x')).ok());
   ASSERT_TRUE(transaction.put(big, "large", pattern(200'000, 1)).ok());
   ASSERT_TRUE(transaction.commit().ok());
   const std::uint64_t pages = database_->stats().pages;

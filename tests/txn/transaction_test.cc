@@ -111,10 +111,12 @@ TEST_F(TransactionTest, ACursorKeepsTheSnapshotOfItsOpening) {
     ASSERT_TRUE(eraser.commit().ok());
   }
   int rows = 0;
-  for (cursor.seek_first(); cursor.valid(); cursor.next(), ++rows) EXPECT_EQ(cursor.value(), "old") << cursor.key();
+  for (cursor.seek_first(); cursor.valid(); cursor.next(), ++rows)
+    EXPECT_EQ(cursor.value(), "old") << cursor.key();
   EXPECT_EQ(rows, 26);
   rows = 0;
-  for (cursor.seek_last(); cursor.valid(); cursor.prev(), ++rows) EXPECT_EQ(cursor.value(), "old") << cursor.key();
+  for (cursor.seek_last(); cursor.valid(); cursor.prev(), ++rows)
+    EXPECT_EQ(cursor.value(), "old") << cursor.key();
   EXPECT_EQ(rows, 26);
   EXPECT_EQ(get(reader, "a"), "new");
 }
@@ -294,7 +296,8 @@ TEST_F(TransactionTest, AHugeTransactionIsOneWhole) {
   const auto in_between = disk_.crash(2);
   ASSERT_TRUE(transaction.commit().ok());
   const auto after = disk_.crash(3);
-  for (const auto& [disk, rows] : {std::pair{before.get(), 0}, {in_between.get(), 0}, {after.get(), 10'000}}) {
+  for (const auto& [disk, rows] :
+       {std::pair{before.get(), 0}, {in_between.get(), 0}, {after.get(), 10'000}}) {
     Options options = options_;
     options.file_system = disk;
     Result<Database> again = Database::open("/db", options);
