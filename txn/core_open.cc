@@ -96,8 +96,9 @@ Status Core::lock_directory() {
               path_ + " is not an isolith database: it holds " + name + " and no data file"};
     }
   }
-  if (options_.read_only) return {};  // a reader of a closed database changes nothing, not even a lock file
   Result<std::unique_ptr<base::File>> lock = files_.lock(path_ + "/lock");
+  // A reader may have no right to make the lock file; but never beside a process that writes.
+  if (options_.read_only && !lock.ok() && !lock.status().is(StatusCode::busy)) return {};
   TRY(lock);
   directory_lock_ = *std::move(lock);
   return {};
