@@ -111,6 +111,10 @@ Status Core::commit_writes(TransactionState& state) {
   }
   status = log_->make_durable(end, id);
   if (!status.ok()) fail_writing(status);
+  // `no_space` says that nothing happened; this commit is in doubt.
+  if (status.is(StatusCode::no_space)) {
+    return {StatusCode::io_error, std::string(status.message()), status.system_error()};
+  }
   return status;
 }
 
@@ -129,7 +133,10 @@ Status Core::abort(TransactionState& state) {
       return status;
     }
     statuses_->set_aborted(state.own_id());
-    undo_pool_.give_back(std::exchange(state.undo, nullptr));
+    {
+      const GateHold inside(gate_, state);
+      undo_pool_.give_back(std::exchange(state.undo, nullptr));
+    }
     aborts_.fetch_add(1, std::memory_order_relaxed);
   }
   finish(state, Phase::aborted);

@@ -87,7 +87,10 @@ Status Core::lock_directory() {
     }
     TRY(files_.create_directory(path_));
     // Its name, too, must survive a crash.
-    if (!options_.read_only) TRY(files_.sync_directory(parent_of(path_)));
+    if (const Status status = files_.sync_directory(parent_of(path_)); !status.ok()) {
+      (void)files_.remove(path_).ok();  // a failed sync is not tried again: the next opening makes a new name
+      return status;
+    }
     const Result<std::vector<std::string>> names = files_.list(path_);
     TRY(names);
     for (const std::string& name : *names) {

@@ -23,6 +23,8 @@ constexpr std::size_t kSpillBytes = std::size_t{48} << 10;
 
 Status Core::begin_writing(TransactionState& state) {
   if (state.undo != nullptr) [[likely]] return {};
+  // A checkpoint looks at `undo` with the gate closed.
+  const GateHold inside(gate_, state);
   const TransactionId id = statuses_->begin();
   if (id == kNoTransaction)
     return {StatusCode::busy, "too many transaction ids in use: a transaction is open too long"};

@@ -309,17 +309,18 @@ Result<std::uint64_t> Core::erase_range(TransactionState& state, const Table& ta
   TRY(rows);
   std::uint64_t erased = 0;
   std::string key;
-  for (rows->seek_first(); rows->valid(); rows->next()) {
+  Status status;
+  for (rows->seek_first(); rows->valid() && status.ok(); rows->next()) {
     key = rows->key();
-    const Status status = write(state, table, key, WriteKind::erase, {});
-    if (status.ok()) {
-      ++erased;
-    } else if (!status.is(StatusCode::not_found)) {
-      return status;
-    }
+    status = write(state, table, key, WriteKind::erase, {});
+    if (status.ok()) ++erased;
+    if (status.is(StatusCode::not_found)) status = Status();
   }
-  TRY(rows->status());
-  return erased;
+  if (status.ok()) status = rows->status();
+  if (status.ok()) return erased;
+  // Half of the range is erased: the transaction is over.
+  if (erased > 0 && state.phase == Phase::active) (void)abort(state).ok();
+  return status;
 }
 
 }  // namespace isolith::txn

@@ -22,7 +22,12 @@ Status Core::recover() {
     recovery_.created = true;
     TRY(files_.create_directory(log_path()));
     TRY(wal::remove_log(files_, log_path()));
-    TRY(files_.sync_directory(path_));
+    if (const Status status = files_.sync_directory(path_); !status.ok()) {
+      // A failed sync is not tried again: the next opening makes new names. Nothing is in these files yet.
+      (void)files_.remove(log_path()).ok();
+      (void)files_.remove(data_path()).ok();
+      return status;
+    }
   }
   tables_.add(kCatalogTable, catalog_root, "(catalog)");
   next_table_.store(std::max(header.next_table, std::uint32_t{1}), std::memory_order_relaxed);
