@@ -60,6 +60,7 @@ struct TreeStats {
   std::uint64_t rows = 0;              // tombstones not counted
   std::uint64_t leaf_used_bytes = 0;
   std::uint32_t height = 0;
+  Status unreadable;                   // the first failure to read a page; it is among the problems, too
 };
 
 class BTree {

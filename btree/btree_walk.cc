@@ -31,6 +31,7 @@ Status BTree::walk_node(Walk& walk, PageId id, unsigned depth, std::string lower
     Status failure;
     const Step step = SharedGuard::acquire(*cache_, id, guard, failure);
     if (step != Step::ok) {
+      if (step == Step::failed && walk.stats.unreadable.ok()) walk.stats.unreadable = failure;
       walk.report(id, step == Step::failed ? failure.to_string() : "referred to, but it does not exist");
       return {};
     }

@@ -85,6 +85,7 @@ class PageFile {
 
   Status read_headers(std::uint64_t file_bytes);
   Status read_map(std::uint64_t file_bytes);
+  Status write_header_again();
   Status restore_map_page(unsigned level, std::uint32_t index, const char* page);
   Status read_image(const Location& location, PageId id, void* page);
   Result<Location> write_image(const void* page);

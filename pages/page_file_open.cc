@@ -43,7 +43,17 @@ Result<std::unique_ptr<PageFile>> PageFile::open(base::FileSystem& file_system, 
   TRY(size);
   TRY(self->read_headers(*size));
   TRY(self->read_map(*size));
+  if (!read_only) TRY(self->write_header_again());
   return self;
+}
+
+// A process that was killed, or whose sync failed, may have left the header in the system's cache alone. It
+// is made durable before anything is written over that only the header before it refers to; a sync counts
+// for bytes that this process has written.
+Status PageFile::write_header_again() {
+  const std::string block = encode_header(header_);
+  TRY(file_->write_at(std::uint64_t{header_slot_} * kPageBytes, block.data(), block.size()));
+  return sync();
 }
 
 Status PageFile::read_headers(std::uint64_t file_bytes) {

@@ -91,7 +91,9 @@ Status Core::take_back_table(TransactionState& state, TableId id, PageId root) {
   const GateHold inside(gate_, state);
   state.undo->newest = state.undo->newest->older_in_log;
   tables_.find(id)->dropped.store(true, std::memory_order_seq_cst);
-  return free_tree(root);
+  Status status = free_tree(root);
+  if (!status.ok()) fail_writing(status);  // within the gate: no checkpoint takes what is half done
+  return status;
 }
 
 Status Core::drop_table(TransactionState& state, const Table& handle) {
@@ -155,6 +157,7 @@ Status Core::load_catalog() {
     next = std::max(next, raw(id) + 1);
   }));
   next_table_.store(next, std::memory_order_relaxed);
+  TRY(stats.unreadable);
   return problems.empty() ? Status() : Status(StatusCode::corruption, "the catalog: " + problems.front());
 }
 

@@ -36,7 +36,8 @@ Status Core::run_checkpoint(bool clean) {
   {
     // No collecting from the instant until its undo is saved: what it refers to stays as it is.
     const std::lock_guard turn(collect_mutex_);
-    const SavedUndoSource source = capture(header);
+    SavedUndoSource source;
+    TRY(capture(header, source));
     saved = encode_saved_undo(source);
   }
   undo_pool_.end_hold();
@@ -58,9 +59,13 @@ Status Core::run_checkpoint(bool clean) {
 }
 
 // The instant. Everything of a header but where its pages are.
-SavedUndoSource Core::capture(pages::CheckpointHeader& header) {
-  SavedUndoSource source;
+Status Core::capture(pages::CheckpointHeader& header, SavedUndoSource& source) {
   gate_.close();
+  // Whoever left something half done has said so before it let go of the gate or the collector's mutex.
+  if (Status status = writing_health(); !status.ok()) {
+    gate_.open();
+    return status;
+  }
   undo_pool_.hold();
   // The last checkpoint keeps their images; this one does not contain them.
   for (const PageId id : saved_undo_pages_) file_->map().free_id(id);
@@ -82,7 +87,7 @@ SavedUndoSource Core::capture(pages::CheckpointHeader& header) {
   source.committed_last = committed_last_;
   for (const DroppedTable& table : dropped_tables_) source.dropped_trees.push_back(table.root);
   gate_.open();
-  return source;
+  return {};
 }
 
 Status Core::write_and_publish(pages::CheckpointHeader& header, std::string_view saved,

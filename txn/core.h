@@ -206,7 +206,7 @@ class Core {
 
   // checkpoint.cc
   Status run_checkpoint(bool clean);
-  SavedUndoSource capture(pages::CheckpointHeader& header);
+  Status capture(pages::CheckpointHeader& header, SavedUndoSource& source);
   Status write_saved_undo(std::string_view bytes, pages::CheckpointHeader& header, std::vector<PageId>& ids);
   Status write_and_publish(pages::CheckpointHeader& header, std::string_view saved,
                            std::vector<PageId>& undo_pages);

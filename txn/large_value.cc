@@ -37,12 +37,13 @@ Status Core::store_large(TransactionState& state, std::string_view value, ChainR
   return status;
 }
 
-// Frees what a failed call leaves behind. Where even that fails the pages are lost until `verify` tells.
+// Frees what a failed call leaves behind. Where even that fails writing stops, so that no checkpoint keeps
+// pages that nothing refers to.
 void Core::drop_pending_chain(TransactionState& state, PageId first) {
   const std::lock_guard turn(collect_mutex_);
   const GateHold inside(gate_, state);
   state.pending_chain = kNoPage;
-  (void)free_chain_pages(first).ok();
+  if (const Status status = free_chain_pages(first); !status.ok()) fail_writing(status);
 }
 
 Status Core::free_chain_pages(PageId first) {

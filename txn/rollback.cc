@@ -66,8 +66,10 @@ Status Core::undo_row(TransactionState& state, mvcc::Version& version, bool keep
     }
     state.undo->newest = version.older_in_log;
     leaf.release();
-    if (underfull) TRY(tree.merge_around(version.key()));
-    return goes == kNoPage ? Status() : free_chain_pages(goes);
+    Status status = underfull ? tree.merge_around(version.key()) : Status();
+    if (status.ok() && goes != kNoPage) status = free_chain_pages(goes);
+    if (!status.ok()) fail_writing(status);  // within the gate: no checkpoint takes what is half done
+    return status;
   }
 }
 
@@ -87,7 +89,9 @@ Status Core::undo_version(TransactionState& state, mvcc::Version& version, bool 
     return {};
   }
   table.dropped.store(true, std::memory_order_seq_cst);
-  return free_tree(version.root);
+  Status status = free_tree(version.root);
+  if (!status.ok()) fail_writing(status);
+  return status;
 }
 
 Status Core::roll_back(TransactionState& state) {
@@ -132,7 +136,8 @@ Status Core::rollback_to(TransactionState& state, const Savepoint& savepoint) {
       const bool is_row = v->kind == mvcc::VersionKind::row || v->kind == mvcc::VersionKind::absent;
       const bool keeps_lock = is_row && !made.contains(v->table);
       status = undo_version(state, *v, keeps_lock, true);
-      if (keeps_lock && !v->is_own_older()) kept.push_back(v);
+      // One that could not be taken back is where it was.
+      if (keeps_lock && !v->is_own_older() && state.undo->newest != v) kept.push_back(v);
       v = older;
     }
     for (; !kept.empty(); kept.pop_back()) state.undo->link(kept.back());

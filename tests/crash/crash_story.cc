@@ -196,7 +196,11 @@ std::string CrashStory::live() {
     problem = options_.threads ? work_in_threads(*database) : work(*database);
     if (!problem.empty()) return problem;
     // The next life is like this one: so many changes give about the wanted number of states.
-    one_in_ = std::max<std::uint64_t>(1, (disk_->change_count() - changes_before) / options_.states_per_life);
+    {
+      const std::lock_guard lock(points_mutex_);
+      const std::uint64_t changes = disk_->change_count() - changes_before;
+      one_in_ = std::max<std::uint64_t>(1, changes / options_.states_per_life);
+    }
     if (random_.chance(1, 2)) {
       std::unique_ptr<base::SimulatedDisk> crashed = disk_->crash(random_.next());
       disk_->on_change({});

@@ -71,9 +71,9 @@ class CrashStory {
   std::vector<Worker> workers_;
   std::unique_ptr<base::SimulatedDisk> disk_;
   std::uint64_t states_ = 0;
-  std::uint64_t one_in_ = 20;  // of the changes one is looked at
 
-  std::mutex points_mutex_;  // for the points and their generator
+  std::mutex points_mutex_;  // for what follows: the engine's threads take points, too
+  std::uint64_t one_in_ = 20;  // of the changes one is looked at
   base::Random point_random_;
   std::vector<Point> points_;
 };
