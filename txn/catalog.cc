@@ -24,7 +24,7 @@ Status check_name(std::string_view name) {
 
 }  // namespace
 
-TableInfo* Core::find_table(const TransactionState& state, const Table& handle, Status& status) const {
+TableInfo* Core::find_table(TransactionState& state, const Table& handle, Status& status) const {
   if (handle.database_ != instance_) [[unlikely]] {
     status = Status(StatusCode::invalid_argument, handle.database_ == 0
                                                       ? "the table handle names nothing"
@@ -32,11 +32,15 @@ TableInfo* Core::find_table(const TransactionState& state, const Table& handle, 
     return nullptr;
   }
   TableInfo* info = tables_.find(TableId{handle.id_});
-  const bool usable = info != nullptr && !info->dropped.load(std::memory_order_seq_cst) &&
+  const std::uint64_t creator = info == nullptr ? 0 : info->creator.load(std::memory_order_acquire);
+  const bool usable = info != nullptr && (creator == 0 || creator == raw(state.own_id())) &&
+                      !info->dropped.load(std::memory_order_seq_cst) &&
                       (info->dropper.load(std::memory_order_relaxed) == 0 ||
                        info->dropper.load(std::memory_order_relaxed) != raw(state.own_id()));
   if (!usable) [[unlikely]] {
-    status = Status(StatusCode::not_found, "the table was dropped");
+    note_absence(state);
+    status = Status(StatusCode::not_found,
+                    creator == 0 ? "the table was dropped" : "the table is not committed yet");
     return nullptr;
   }
   return info;
@@ -59,6 +63,9 @@ Result<Table> Core::open_table(TransactionState& state, std::string_view name) {
     return Status(StatusCode::corruption, "the catalog's entry of a table is damaged");
   const TableInfo* info = tables_.find(base::load<TableId>(entry.data()));
   if (info == nullptr) return Status(StatusCode::corruption, "the catalog names a table that is not known");
+  // Read uncommitted sees the name; the table is its maker's alone.
+  const std::uint64_t creator = info->creator.load(std::memory_order_acquire);
+  if (creator != 0 && creator != raw(state.own_id())) return Status(StatusCode::not_found);
   return handle_of(*info);
 }
 
@@ -73,7 +80,7 @@ Result<Table> Core::create_table(TransactionState& state, std::string_view name)
     // In one hold: a checkpoint sees the tree together with its undo.
     const GateHold inside(gate_, state);
     TRY(btree::BTree::create(*cache_, root));
-    tables_.add(id, root, name);
+    tables_.add(id, root, name).creator.store(raw(state.own_id()), std::memory_order_release);
     link_table_version(state, mvcc::VersionKind::create_table, id, root);
   }
   Status status = write_catalog(state, name, WriteKind::insert, encode_entry(id, root));

@@ -82,6 +82,13 @@ void Core::collect(TransactionState& gate_holder, bool wait_for_turn) {
   statuses_->advance(log_ == nullptr ? visible_to_all : std::min(visible_to_all, log_->durable_timestamp()));
 }
 
+// Before what it tells of is gone from the pages: who reads them afterwards sees it.
+void Core::raise_traceless(Timestamp ts) noexcept {
+  std::uint64_t old = traceless_ts_.load(std::memory_order_relaxed);
+  while (old < raw(ts) && !traceless_ts_.compare_exchange_weak(old, raw(ts), std::memory_order_release)) {
+  }
+}
+
 Status Core::collect_log(TransactionState& gate_holder, mvcc::UndoLog& log) {
   Status status;
   for (mvcc::Version* v = log.newest; v != nullptr; v = v->older_in_log) {
@@ -91,6 +98,7 @@ Status Core::collect_log(TransactionState& gate_holder, mvcc::UndoLog& log) {
     versions_.remove(v);
     // After a failure the rest is only forgotten: the pages stay as they are until the database is opened
     // again.
+    if (v->erases) raise_traceless(log.commit_ts);
     if (status.ok() && v->erases) status = purge_tombstone(gate_holder, *v);
     if (status.ok() && v->kind == mvcc::VersionKind::row && has(v->flags, RowFlags::large) &&
         !v->shares_value) {

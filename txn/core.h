@@ -14,6 +14,7 @@
 // Threads: any, but one at a time for one TransactionState.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -130,7 +131,7 @@ class Core {
   Status check_key(std::string_view key) const;
   Status check_writable(TransactionState& state);
   // Null and `status` set when the handle is not of a table that this transaction can use.
-  TableInfo* find_table(const TransactionState& state, const Table& table, Status& status) const;
+  TableInfo* find_table(TransactionState& state, const Table& table, Status& status) const;
   [[nodiscard]] Status writing_health() const;
   void fail_writing(const Status& reason);
 
@@ -140,7 +141,17 @@ class Core {
                   Found& found);
   Status find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
                          const mvcc::ReadRule& rule, std::string& value, Found& found);
+  // To a snapshot a row that its own transaction has locked and not written is what it was before.
+  static bool is_only_locked(const mvcc::ReadRule& rule, TransactionId writer,
+                             btree::RowFlags flags) noexcept {
+    return rule.bounded && writer == rule.own && has(flags, btree::RowFlags::locked);
+  }
   bool judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer);
+  // The transaction found nothing at a place: perhaps for an erasing that is not durable yet and whose
+  // tombstone is collected. Loaded after the place was read, so it counts what emptied it.
+  void note_absence(TransactionState& state) const noexcept {
+    state.seen_ts = std::max(state.seen_ts, Timestamp{traceless_ts_.load(std::memory_order_acquire)});
+  }
   pages::Step read_large(const Found& found, std::uint64_t offset, char* to, std::size_t size,
                          Status& failure);
   static void copy_row(const btree::RowView& row, std::string& value, Found& found);
@@ -194,6 +205,7 @@ class Core {
   Timestamp register_snapshot(std::atomic<std::uint64_t>& word) noexcept;
   [[nodiscard]] Timestamp oldest_snapshot() const noexcept;
   [[nodiscard]] Timestamp oldest_start() const noexcept;
+  void raise_traceless(Timestamp ts) noexcept;
   void collect(TransactionState& gate_holder, bool wait_for_turn);
   Status collect_log(TransactionState& gate_holder, mvcc::UndoLog& log);
   Status purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version);
@@ -253,6 +265,8 @@ class Core {
   mvcc::UndoLog* committed_first_ = nullptr;                 // to be collected, in commit order
   mvcc::UndoLog* committed_last_ = nullptr;
   std::atomic<std::uint32_t> uncollected_{0};
+  // The newest commit whose erased rows or dropped tables have left no trace (`note_absence`).
+  std::atomic<std::uint64_t> traceless_ts_{0};
   alignas(64) std::atomic<std::uint64_t> published_ts_{0};   // everything up to it is visible
 
   // Collector.

@@ -78,8 +78,12 @@ Status Core::commit_writes(TransactionState& state) {
       newest_ts_ = raw(ts);
       for (const mvcc::Version* v = state.undo->newest; v != nullptr && state.changes_tables;
            v = v->older_in_log) {
-        if (v->kind == mvcc::VersionKind::drop_table)
+        if (v->kind == mvcc::VersionKind::drop_table) {
+          raise_traceless(ts);
           tables_.find(v->table)->dropped.store(true, std::memory_order_seq_cst);
+        }
+        if (v->kind == mvcc::VersionKind::create_table)
+          tables_.find(v->table)->creator.store(0, std::memory_order_release);
       }
       // The one store that makes all of it visible; then the time moves on, so that a snapshot taken now
       // contains it.

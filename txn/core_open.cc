@@ -176,6 +176,8 @@ Status Core::close() {
       status = run_checkpoint(true);
     }
     if (status.ok()) status = file_->shrink();
+    // Where the data file cannot be written the log may be, and then no commit is lost.
+    if (!status.ok()) (void)log_->make_durable(log_->appended_lsn(), kNoTransaction).ok();
   }
   log_.reset();
   cache_.reset();

@@ -71,7 +71,9 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
     }
     return leaf.validate() ? Step::ok : Step::restart;
   }));
-  return invisible ? find_row_shared(state, table, key, rule, value, found) : Status();
+  if (invisible) TRY(find_row_shared(state, table, key, rule, value, found));
+  if (!found.exists) note_absence(state);
+  return {};
 }
 
 // The newest version is not for this reader: look into the version store, with the leaf held so that row and
@@ -88,12 +90,15 @@ Status Core::find_row_shared(TransactionState& state, const TableInfo& table, st
     found.exists = false;
     if (!at.found) return {};
     const RowView row = node.row(at.slot);
-    if (judge_version(state, rule, row.writer)) {
+    if (judge_version(state, rule, row.writer) && !is_only_locked(rule, row.writer, row.flags)) {
       copy_row(row, value, found);
       return {};
     }
     const bool answered = versions_.find(table.id, key, [&](const mvcc::Version& version) {
-      if (version.kind == mvcc::VersionKind::row && !judge_version(state, rule, version.writer)) return false;
+      if (version.kind == mvcc::VersionKind::row && (!judge_version(state, rule, version.writer) ||
+                                                     is_only_locked(rule, version.writer, version.flags))) {
+        return false;
+      }
       copy_row(version, value, found);
       return true;
     });

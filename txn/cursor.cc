@@ -135,6 +135,7 @@ void CursorState::fill() {
       if (!status_.ok()) return;
     }
   }
+  core_.note_absence(state_);  // between the rows
   batch_limit_ = std::min(batch_limit_ * 2, kBatchMax);
 }
 
@@ -223,7 +224,8 @@ CursorState::Taken CursorState::take(const Node& node, unsigned slot, bool all_v
   const std::string_view key(to, key_size);
   if (forward_ ? hi_ && key >= std::string_view(*hi_) : key < std::string_view(lo_))
     return Taken::out_of_range;
-  if (!all_visible && row.writer >= horizon_ && !core_.judge_version(state_, rule_, row.writer)) {
+  const bool visible = all_visible || row.writer < horizon_ || core_.judge_version(state_, rule_, row.writer);
+  if (!visible || Core::is_only_locked(rule_, row.writer, row.flags)) {
     unseen.assign(key);
     return Taken::unseen;
   }
@@ -265,6 +267,10 @@ void CursorState::grow_room(std::size_t size) {
 }
 
 std::string_view CursorState::large_value() {
+  if (!transaction_goes_on()) {
+    batch_.clear();
+    return {};
+  }
   const Row& row = batch_[position_];
   const std::string_view stored(bytes_.get() + row.value_at, row.value_size);
   Core::Found found;
@@ -304,12 +310,14 @@ Result<Cursor> Core::cursor(TransactionState& state, const Table& handle, const 
 }
 
 Result<std::uint64_t> Core::erase_range(TransactionState& state, const Table& table, const KeyRange& range) {
+  Status status;
+  TRY(check_active(state));
+  if (find_table(state, table, status) == nullptr) return status;
   TRY(check_writable(state));
   Result<Cursor> rows = cursor(state, table, range);
   TRY(rows);
   std::uint64_t erased = 0;
   std::string key;
-  Status status;
   for (rows->seek_first(); rows->valid() && status.ok(); rows->next()) {
     key = rows->key();
     status = write(state, table, key, WriteKind::erase, {});

@@ -1,4 +1,5 @@
 // Taking changes back: a whole transaction, or what it did since a savepoint.
+#include <algorithm>
 #include <unordered_set>
 
 #include "base/check.h"
@@ -105,22 +106,24 @@ Result<Savepoint> Core::savepoint(TransactionState& state) {
   TRY(check_writable(state));
   TRY(begin_writing(state));
   // What is redone so far is beyond taking back: it may go to the log now, and what follows is kept here.
-  state.savepoints.push_back({state.undo->newest, state.redo.size()});
+  state.savepoints.push_back({++state.savepoints_made, state.undo->newest, state.redo.size()});
   state.tail.reset();
   Savepoint savepoint;
-  savepoint.transaction_ = state.serial << 16 | state.index;
-  savepoint.index_ = static_cast<std::uint32_t>(state.savepoints.size());
+  savepoint.transaction_ = (state.serial << 16 | state.index) ^ instance_;
+  savepoint.index_ = state.savepoints_made;
   return savepoint;
 }
 
 Status Core::rollback_to(TransactionState& state, const Savepoint& savepoint) {
   TRY(check_active(state));
-  if (savepoint.transaction_ != (state.serial << 16 | state.index) || savepoint.index_ == 0 ||
-      savepoint.index_ > state.savepoints.size()) {
+  const auto found = std::find_if(state.savepoints.begin(), state.savepoints.end(),
+                                  [&](const SavepointMark& mark) { return mark.number == savepoint.index_; });
+  if (savepoint.transaction_ != ((state.serial << 16 | state.index) ^ instance_) ||
+      found == state.savepoints.end()) {
     return {StatusCode::invalid_argument,
             "the savepoint is not of this transaction, or was rolled back over"};
   }
-  const SavepointMark mark = state.savepoints[savepoint.index_ - 1];
+  const SavepointMark mark = *found;
   std::vector<mvcc::Version*> kept;  // the base versions: with them the locks stay
   // The rows of a table that was made since go with its tree: no lock on them is kept.
   std::unordered_set<TableId> made;
@@ -147,8 +150,9 @@ Status Core::rollback_to(TransactionState& state, const Savepoint& savepoint) {
     (void)abort(state).ok();
     return status;
   }
+  ++state.writes;  // what cursors have copied may be gone
   state.redo.resize(mark.redo_bytes);
-  state.savepoints.resize(savepoint.index_);
+  state.savepoints.erase(found + 1, state.savepoints.end());
   state.tail.reset();
   return {};
 }

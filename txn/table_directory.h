@@ -24,6 +24,7 @@ struct TableInfo {
   TableId id{};
   PageId root{};
   std::string name;
+  std::atomic<std::uint64_t> creator{0};  // the transaction that made it, in progress: its alone
   std::atomic<std::uint64_t> dropper{0};  // the transaction that dropped it and is in progress
   std::atomic<bool> dropped{false};       // for everybody
 };

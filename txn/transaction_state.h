@@ -27,6 +27,7 @@ enum class Phase : std::uint8_t { active, committed, aborted };
 
 // Where to roll back to.
 struct SavepointMark {
+  std::uint32_t number = 0;             // of this transaction's savepoints
   mvcc::Version* newest = nullptr;
   std::size_t redo_bytes = 0;
 };
@@ -61,6 +62,7 @@ struct alignas(64) TransactionState {
   std::optional<btree::ChainWriter> tail;     // of the large value that it appended to last
   Timestamp seen_ts{};                        // newest commit that it read and that may not be durable yet
   std::vector<SavepointMark> savepoints;
+  std::uint32_t savepoints_made = 0;
   std::vector<Timestamp> cursor_snapshots;    // of the open cursors
   std::uint32_t index = 0;                    // of the slot
 

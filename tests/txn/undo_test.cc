@@ -1,5 +1,5 @@
-// What rolling back, locking and collecting leave in the pages: nothing that does not belong there, whatever a
-// checkpoint or a crash catches in between.
+// What rolling back, locking and collecting leave: nothing in the pages that does not belong there, whatever
+// a checkpoint or a crash catches in between, and nothing in cursors.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -248,6 +248,70 @@ TEST_F(UndoTest, ACursorOnALargeValueSaysThatItsTransactionIsOver) {
   ASSERT_TRUE(database_->close().ok());
   EXPECT_EQ(closed.value(), "");
   EXPECT_TRUE(closed.status().is(StatusCode::aborted)) << closed.status().to_string();
+}
+
+TEST_F(UndoTest, ACursorShowsNoRowThatWasRolledBack) {
+  put("a", "old");
+  put("b", "old");
+  Transaction transaction = begin();
+  const Savepoint savepoint = *transaction.savepoint();
+  ASSERT_TRUE(transaction.put(table_, "aa", "new").ok());
+  ASSERT_TRUE(transaction.put(table_, "b", "new").ok());
+  Cursor cursor = *transaction.cursor(table_);
+  cursor.seek_first();
+  EXPECT_EQ(cursor.key(), "a");
+  ASSERT_TRUE(transaction.rollback_to(savepoint).ok());
+  cursor.next();
+  ASSERT_TRUE(cursor.valid());
+  EXPECT_EQ(cursor.key(), "b");
+  EXPECT_EQ(cursor.value(), "old");
+}
+
+TEST_F(UndoTest, ALockDoesNotMoveAnOlderCursorOn) {
+  put("a", "old");
+  Transaction transaction = begin();
+  Cursor cursor = *transaction.cursor(table_);
+  put("a", "new");
+  put("b", "new");
+  EXPECT_EQ(*transaction.get_for_update(table_, "a"), "new");
+  EXPECT_EQ(*transaction.get_for_update(table_, "b"), "new");
+  cursor.seek_first();
+  ASSERT_TRUE(cursor.valid());
+  EXPECT_EQ(cursor.key(), "a");
+  EXPECT_EQ(cursor.value(), "old");
+  cursor.next();
+  EXPECT_FALSE(cursor.valid());
+  EXPECT_EQ(scan(transaction), "a=new b=new");
+}
+
+// Nothing acknowledged at `sync` rests on a commit that a crash can lose, though its tombstone is gone.
+TEST_F(UndoTest, WhoFoundNothingWaitsForTheEraserToBeDurable) {
+  options_.async_interval_ms = 60'000;
+  reopen();
+  put("k", "v");
+  ASSERT_TRUE(database_->checkpoint().ok());
+  TransactionOptions lazy;
+  lazy.durability = Durability::none;
+  const auto change = [&](bool erases) {
+    Transaction transaction = begin(lazy);
+    EXPECT_TRUE((erases ? transaction.erase(table_, "k") : transaction.put(table_, "other", "x")).ok());
+    EXPECT_TRUE(transaction.commit().ok());
+  };
+  change(true);
+  for (int i = 0; i < 70; ++i) change(false);
+  Transaction reader = begin();
+  EXPECT_EQ(get(reader, "k"), "(none)");
+  ASSERT_TRUE(reader.commit().ok());
+  for (int i = 0; i < 20; ++i) {
+    const auto crashed = disk_.crash(static_cast<std::uint64_t>(i));
+    Options options = options_;
+    options.file_system = crashed.get();
+    Result<Database> again = Database::open("/db", options);
+    ASSERT_TRUE(again.ok()) << again.status().to_string();
+    Transaction transaction = *again->begin();
+    const Table table = *transaction.open_table("t");
+    EXPECT_TRUE(transaction.get(table, "k").status().is(StatusCode::not_found));
+  }
 }
 
 // Rolling back to a savepoint is one step to a checkpoint, whatever the transaction made and took back.
