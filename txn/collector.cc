@@ -75,6 +75,9 @@ void Core::collect(TransactionState& gate_holder, bool wait_for_turn) {
   }
   while (first != nullptr) {
     mvcc::UndoLog* const log = std::exchange(first, first->next_committed);
+    // Before any leaf is looked at: who puts a tombstone back afterwards sees it, and whose tombstone came back
+    // before has it removed here.
+    collected_ts_.store(raw(log->commit_ts), std::memory_order_relaxed);
     if (const Status status = collect_log(gate_holder, *log); !status.ok()) fail_writing(status);
     undo_pool_.give_back(log);
   }
@@ -107,6 +110,13 @@ Status Core::collect_log(TransactionState& gate_holder, mvcc::UndoLog& log) {
     }
   }
   return status;
+}
+
+// A leaf's latch orders this load behind the collector's store if the collector held that leaf before.
+bool Core::is_collected(TransactionId writer) const noexcept {
+  const mvcc::TransactionStatus status = statuses_->find(writer);
+  return status.state == mvcc::TransactionState::committed &&
+         raw(status.commit_ts) <= collected_ts_.load(std::memory_order_relaxed);
 }
 
 // The row that a transaction erased, or locked where there was none, leaves the leaf, unless somebody wrote

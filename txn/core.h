@@ -206,6 +206,8 @@ class Core {
   [[nodiscard]] Timestamp oldest_snapshot() const noexcept;
   [[nodiscard]] Timestamp oldest_start() const noexcept;
   void raise_traceless(Timestamp ts) noexcept;
+  // Whether the collector has come to what this transaction committed. To be asked with the row's leaf held.
+  [[nodiscard]] bool is_collected(TransactionId writer) const noexcept;
   void collect(TransactionState& gate_holder, bool wait_for_turn);
   Status collect_log(TransactionState& gate_holder, mvcc::UndoLog& log);
   Status purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version);
@@ -267,6 +269,7 @@ class Core {
   std::atomic<std::uint32_t> uncollected_{0};
   // The newest commit whose erased rows or dropped tables have left no trace (`note_absence`).
   std::atomic<std::uint64_t> traceless_ts_{0};
+  std::atomic<std::uint64_t> collected_ts_{0};               // the collector has come to here
   alignas(64) std::atomic<std::uint64_t> published_ts_{0};   // everything up to it is visible
 
   // Collector.

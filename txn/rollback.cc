@@ -28,9 +28,6 @@ Status Core::undo_row(TransactionState& state, mvcc::Version& version, bool keep
   btree::BTree tree(*cache_, version.root);
   const bool locks = keep_lock && !version.is_own_older();
   const bool erased = version.kind == mvcc::VersionKind::absent || has(version.flags, RowFlags::erased);
-  // A tombstone that nobody needs any more does not come back.
-  const bool removes = !locks && (version.kind == mvcc::VersionKind::absent ||
-                                  (erased && version.writer < statuses_->horizon()));
   const RowFlags flags =
       locks ? (erased ? RowFlags::erased : version.flags) | RowFlags::locked : version.flags;
   const TransactionId writer = locks ? version.superseder : version.writer;
@@ -50,6 +47,9 @@ Status Core::undo_row(TransactionState& state, mvcc::Version& version, bool keep
       frees_chain = true;
       continue;
     }
+    // A tombstone that is collected, or just being so, does not come back: nobody would come for it again.
+    const bool removes =
+        !locks && (version.kind == mvcc::VersionKind::absent || (erased && is_collected(version.writer)));
     bool underfull = false;
     if (removes) {
       Node::at(leaf.edit())->remove_row(at.slot);
