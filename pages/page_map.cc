@@ -5,6 +5,12 @@
 #include "base/check.h"
 
 namespace isolith::pages {
+namespace {
+
+// A checkpoint's own pages look this far for a free id before they take a new one.
+constexpr std::size_t kFreeIdsLookedAt = 64;
+
+}  // namespace
 
 PageMap::Entry& PageMap::entry(PageId id) {
   return chunks_[raw(id) / kMapFanout]->entries[raw(id) % kMapFanout];
@@ -50,8 +56,17 @@ PageId PageMap::allocate_id() {
   return take_id(id);
 }
 
-PageId PageMap::allocate_fresh_id() {
+PageId PageMap::allocate_checkpoint_id() {
   const std::lock_guard lock(mutex_);
+  // Those that the last checkpoint's undo had were freed just before the instant: they are at the end.
+  const std::size_t first = free_ids_.size() - std::min(free_ids_.size(), kFreeIdsLookedAt);
+  for (std::size_t i = free_ids_.size(); i-- > first;) {
+    const PageId id = free_ids_[i];
+    if (is_captured(entry(id))) continue;
+    free_ids_[i] = free_ids_.back();
+    free_ids_.pop_back();
+    return take_id(id);
+  }
   return take_id(PageId{id_count_++});
 }
 

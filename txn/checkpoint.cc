@@ -103,13 +103,13 @@ Status Core::write_and_publish(pages::CheckpointHeader& header, std::string_view
   return has_slack(file_->map()) ? file_->shrink() : Status();
 }
 
-// A page chain that never was in the cache: fresh ids, so that the checkpoint in progress contains them.
+// A page chain that never is in the cache; the checkpoint in progress contains it.
 Status Core::write_saved_undo(std::string_view bytes, pages::CheckpointHeader& header,
                               std::vector<PageId>& ids) {
   header.undo_bytes = bytes.size();
   header.undo_first = kNoPage;
   const std::size_t count = (bytes.size() + btree::kChainPayloadBytes - 1) / btree::kChainPayloadBytes;
-  for (std::size_t i = 0; i < count; ++i) ids.push_back(file_->map().allocate_fresh_id());
+  for (std::size_t i = 0; i < count; ++i) ids.push_back(file_->map().allocate_checkpoint_id());
   if (count > 0) header.undo_first = ids.front();
   std::array<char, pages::kPageBytes> page{};
   for (std::size_t i = 0; i < count; ++i) {

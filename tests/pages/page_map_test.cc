@@ -113,14 +113,21 @@ TEST(PageMap, AFreedPageStaysInTheCheckpointInProgress) {
   EXPECT_EQ(map.slots_used(), kReservedSlots + 1);
 }
 
-TEST(PageMap, AFreshIdIsNeverOneThatWasFreed) {
+TEST(PageMap, AnIdForTheCheckpointInProgressIsOneThatItHasNoImageOf) {
   PageMap map;
-  const PageId first = map.allocate_id();
-  map.free_id(first);
-  EXPECT_EQ(map.allocate_fresh_id(), PageId{2});
-  EXPECT_EQ(map.allocate_id(), first);
-  EXPECT_EQ(map.id_count(), 3U);
-  EXPECT_EQ(map.pages_in_use(), 2U);
+  const PageId freed_before = map.allocate_id();
+  const PageId freed_during = map.allocate_id();
+  write(map, freed_before, 1);
+  const Location kept = write(map, freed_during, 1);
+  map.free_id(freed_before);
+  map.begin_checkpoint(2);
+  map.free_id(freed_during);
+  const PageId own = map.allocate_checkpoint_id();
+  EXPECT_EQ(own, freed_before) << "page ids do not run away";
+  EXPECT_EQ(map.allocate_checkpoint_id(), PageId{3});
+  const Location image = write(map, own, 1);
+  EXPECT_EQ(map.image_for_checkpoint(own), image);
+  EXPECT_EQ(map.image_for_checkpoint(freed_during), kept);
 }
 
 TEST(PageMap, AGivenUpCheckpointLeavesNothingBehind) {
