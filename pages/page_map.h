@@ -47,7 +47,7 @@ class PageMap {
   // ---- page ids ----
 
   PageId allocate_id();             // lowest numbers first where some were freed
-  // One that the checkpoint in progress has no image of yet: what is written to it belongs to that checkpoint.
+  // One that the checkpoint in progress has no image of: what is written to it belongs to that checkpoint.
   PageId allocate_checkpoint_id();
   void free_id(PageId id);          // its images go when no checkpoint needs them
   [[nodiscard]] std::uint32_t id_count() const;      // ids ever given out, 0 included

@@ -29,6 +29,13 @@ Status Core::checkpoint() {
 Status Core::run_checkpoint(bool clean) {
   if (memory_ != nullptr) return {};
   const std::lock_guard one_at_a_time(checkpoint_mutex_);
+  Status status = make_checkpoint(clean);
+  const std::lock_guard lock(health_mutex_);
+  last_checkpoint_ = status;
+  return status;
+}
+
+Status Core::make_checkpoint(bool clean) {
   TRY(writing_health());
   pages::CheckpointHeader header = file_->header();
   header.clean = clean;
@@ -100,7 +107,9 @@ Status Core::write_and_publish(pages::CheckpointHeader& header, std::string_view
   TRY(file_->prepare_checkpoint(header, id_count));
   TRY(log_->make_durable(header.replay_from, kNoTransaction));
   TRY(file_->publish_checkpoint(header));
-  return has_slack(file_->map()) ? file_->shrink() : Status();
+  // It counts, whether or not the file can be cut.
+  if (has_slack(file_->map())) (void)file_->shrink().ok();
+  return {};
 }
 
 // A page chain that never is in the cache; the checkpoint in progress contains it.

@@ -75,8 +75,8 @@ void Core::collect(TransactionState& gate_holder, bool wait_for_turn) {
   }
   while (first != nullptr) {
     mvcc::UndoLog* const log = std::exchange(first, first->next_committed);
-    // Before any leaf is looked at: who puts a tombstone back afterwards sees it, and whose tombstone came back
-    // before has it removed here.
+    // Before any leaf is looked at: who puts a tombstone back afterwards sees it, and one that came back
+    // before is removed here.
     collected_ts_.store(raw(log->commit_ts), std::memory_order_relaxed);
     if (const Status status = collect_log(gate_holder, *log); !status.ok()) fail_writing(status);
     undo_pool_.give_back(log);

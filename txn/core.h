@@ -220,6 +220,7 @@ class Core {
 
   // checkpoint.cc
   Status run_checkpoint(bool clean);
+  Status make_checkpoint(bool clean);
   Status capture(pages::CheckpointHeader& header, SavedUndoSource& source);
   Status write_saved_undo(std::string_view bytes, pages::CheckpointHeader& header, std::vector<PageId>& ids);
   Status write_and_publish(pages::CheckpointHeader& header, std::string_view saved,
@@ -298,6 +299,7 @@ class Core {
   std::atomic<std::uint64_t> orphans_{0};                    // handles that outlive the database
   mutable std::mutex health_mutex_;
   Status writing_failure_;
+  Status last_checkpoint_;
   std::atomic<bool> writing_failed_{false};
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> aborts_{0};

@@ -175,7 +175,7 @@ Status Core::close() {
     if (status.ok() && file_->map().slot_end() > file_->map().slots_used() + file_->map().slots_used() / 16) {
       status = run_checkpoint(true);
     }
-    if (status.ok()) status = file_->shrink();
+    if (status.ok()) (void)file_->shrink().ok();
     // Where the data file cannot be written the log may be, and then no commit is lost.
     if (!status.ok()) (void)log_->make_durable(log_->appended_lsn(), kNoTransaction).ok();
   }

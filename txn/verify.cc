@@ -166,6 +166,10 @@ DatabaseStats Core::stats() {
   stats.page_reads = file_->reads();
   stats.page_writes = file_->writes();
   stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(health_mutex_);
+    stats.last_checkpoint = last_checkpoint_;
+  }
   stats.log_syncs = log_ == nullptr ? 0 : log_->sync_count();
   stats.commits = commits_.load(std::memory_order_relaxed);
   stats.aborts = aborts_.load(std::memory_order_relaxed);

@@ -50,6 +50,7 @@ struct DatabaseStats {
   std::uint64_t page_reads = 0;
   std::uint64_t page_writes = 0;
   std::uint64_t checkpoints = 0;
+  Status last_checkpoint;                  // why the last one, asked for or not, failed; it is tried again
   std::uint64_t log_syncs = 0;
   std::uint64_t commits = 0;               // of transactions that wrote
   std::uint64_t aborts = 0;

@@ -32,7 +32,8 @@ struct Options {
   bool create_if_missing = true;
 
   // Nothing is written, not even by recovery: a database that was not closed cleanly is `read_only`.
-  // No lock is taken: nobody may have the database open for writing meanwhile.
+  // `busy` while another process has it open. Where the lock file can not be made (a read-only medium) no
+  // lock is taken: then nobody may write to the database meanwhile.
   bool read_only = false;
 
   Isolation default_isolation = Isolation::read_committed;

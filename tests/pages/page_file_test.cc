@@ -129,6 +129,29 @@ TEST(PageFile, MovingTheTailLetsTheFileShrink) {
   for (std::uint32_t id = 901; id <= 1000; ++id) expect_page(*reopened, PageId{id}, id);
 }
 
+TEST(PageFile, MovingTheTailLeavesAnImageThatCannotBeRead) {
+  base::SimulatedDisk disk(false);
+  const auto file = create_file(disk);
+  for (std::uint32_t id = 1; id <= 10; ++id) {
+    ASSERT_EQ(file->map().allocate_id(), PageId{id});
+    ASSERT_TRUE(file->write(PageId{id}, make_page(PageId{id}, 1, id).data()).ok());
+  }
+  ASSERT_TRUE(checkpoint(*file).ok());
+  for (std::uint32_t id = 1; id <= 8; ++id) file->map().free_id(PageId{id});
+  ASSERT_TRUE(checkpoint(*file).ok());
+  const Location rotten = file->map().current(PageId{10});
+  const Location good = file->map().current(PageId{9});
+  flip(disk, offset_of(rotten.slot) + 100);
+  CheckpointHeader header = file->header();
+  file->map().begin_checkpoint(++header.number);
+  ASSERT_TRUE(file->move_tail(60).ok());
+  ASSERT_TRUE(file->prepare_checkpoint(header, file->map().id_count()).ok());
+  ASSERT_TRUE(file->publish_checkpoint(header).ok());
+  EXPECT_EQ(file->map().current(PageId{10}), rotten);
+  EXPECT_NE(file->map().current(PageId{9}), good);
+  expect_page(*file, PageId{9}, 9);
+}
+
 TEST(PageFile, AfterAFailedSyncNothingIsWrittenAnyMore) {
   base::SimulatedDisk disk(false);
   const auto file = create_file(disk);

@@ -234,6 +234,18 @@ TEST_F(BadCallTest, ForeignDirectoriesAndWrongOptionsAreRefused) {
   EXPECT_TRUE(Database::open("", options_).status().is(StatusCode::invalid_argument));
 }
 
+TEST_F(BadCallTest, AFailedCheckpointIsToldAndTheNextOneCounts) {
+  put("a", "1");
+  disk_.fail_call(0, base::Fault::no_space);
+  EXPECT_TRUE(database_->checkpoint().is(StatusCode::no_space));
+  EXPECT_TRUE(database_->stats().last_checkpoint.is(StatusCode::no_space));
+  const std::uint64_t checkpoints = database_->stats().checkpoints;
+  EXPECT_TRUE(database_->checkpoint().ok());
+  EXPECT_TRUE(database_->stats().last_checkpoint.ok());
+  EXPECT_EQ(database_->stats().checkpoints, checkpoints + 1);
+  verify();
+}
+
 TEST_F(BadCallTest, DamageIsReportedNotServed) {
   for (int i = 0; i < 2000; ++i) put(std::to_string(i), std::string(200, 'x'));
   ASSERT_TRUE(database_->close().ok());

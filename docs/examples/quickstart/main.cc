@@ -7,7 +7,7 @@ isolith::Status run(isolith::Database& database) {
   if (!accounts.ok()) return accounts.status();
 
   auto status = isolith::run_transaction(database, [&](isolith::Transaction& transaction) {
-    auto alice = transaction.get(*accounts, "alice");  // at first: not_found
+    auto alice = transaction.get_for_update(*accounts, "alice");  // at first: not_found
     auto put = transaction.put(*accounts, "alice", alice.ok() ? *alice + "+100" : "100");
     if (!put.ok()) return put;
     return transaction.put(*accounts, "bob", "250");
