@@ -53,7 +53,7 @@ struct Rows {
     Options options;
     options.cache_bytes = std::size_t{1} << 30;
     options.default_durability = Durability::async;
-    return std::move(*Database::open(parent + "/database", options));
+    return *Database::open(parent + "/database", options);
   }
 };
 

@@ -40,7 +40,7 @@ std::string outline(const std::string& bytes) {
 class SimulatedCrashTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    file_ = std::move(*disk_.open("a", OpenMode::create));
+    file_ = *disk_.open("a", OpenMode::create);
     ASSERT_TRUE(disk_.sync_directory("/").ok());
   }
 
@@ -236,7 +236,7 @@ TEST_F(SimulatedCrashTest, TheDisksOfACrashAreApart) {
   write(0, kA);
   ASSERT_TRUE(file_->sync().ok());
   const auto after = disk_.crash(1);
-  const auto file = std::move(*after->open("a", OpenMode::read_write));
+  const auto file = *after->open("a", OpenMode::read_write);
   ASSERT_TRUE(file->write_at(0, kB.data(), kB.size()).ok());
   ASSERT_TRUE(file->sync().ok());
   EXPECT_EQ(read_file(disk_, "a"), kA);
@@ -303,7 +303,7 @@ TEST_F(SimulatedCrashTest, RandomHistoriesStayWithinTheModel) {
   for (std::uint64_t history = 0; history < 60; ++history) {
     Random random(seed_ + history);
     SimulatedDisk disk;
-    const auto file = std::move(*disk.open("a", OpenMode::create));
+    const auto file = *disk.open("a", OpenMode::create);
     ASSERT_TRUE(disk.sync_directory("").ok());
     ByteModel model;
     for (int step = 0; step < 40; ++step) {

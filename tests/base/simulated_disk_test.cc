@@ -17,7 +17,7 @@ class SimulatedDiskTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(disk_.create_directory("d").ok());
-    file_ = std::move(*disk_.open("d/a", OpenMode::create));
+    file_ = *disk_.open("d/a", OpenMode::create);
     ASSERT_TRUE(file_->write_at(0, "0123456789", 10).ok());
   }
 
@@ -128,7 +128,7 @@ TEST_F(SimulatedDiskTest, ALimitOnItsBytesIsKept) {
   EXPECT_TRUE(file_->write_at(15, "0123456789", 10).is(StatusCode::no_space));
   EXPECT_EQ(*file_->size(), 20U);  // what there was room for
   EXPECT_TRUE(file_->truncate(21).is(StatusCode::no_space));
-  const auto other = std::move(*disk_.open("b", OpenMode::create));
+  const auto other = *disk_.open("b", OpenMode::create);
   EXPECT_TRUE(other->write_at(0, "x", 1).is(StatusCode::no_space));
   EXPECT_TRUE(file_->truncate(12).ok());
   EXPECT_TRUE(other->write_at(0, "01234567", 8).ok());
@@ -145,13 +145,13 @@ TEST_F(SimulatedDiskTest, ALimitHoldsAfterACrash) {
   ASSERT_TRUE(file_->sync().ok() && disk_.sync_directory("d").ok() && disk_.sync_directory("").ok());
   disk_.set_capacity(20);
   const auto after = disk_.crash(0);
-  const auto file = std::move(*after->open("d/a", OpenMode::read_write));
+  const auto file = *after->open("d/a", OpenMode::read_write);
   EXPECT_TRUE(file->write_at(10, "0123456789", 10).ok());
   EXPECT_TRUE(file->write_at(20, "x", 1).is(StatusCode::no_space));
 }
 
 TEST_F(SimulatedDiskTest, AReplacedFileGivesItsBytesBack) {
-  const auto other = std::move(*disk_.open("b", OpenMode::create));
+  const auto other = *disk_.open("b", OpenMode::create);
   disk_.set_capacity(15);
   EXPECT_TRUE(disk_.rename("b", "d/a").ok());
   EXPECT_TRUE(other->write_at(0, "0123456789abcde", 15).ok());
@@ -206,15 +206,15 @@ TEST_F(SimulatedDiskTest, LocksAreNotCarriedOver) {
 
 TEST(SimulatedDiskLifeTest, AFileOutlivesItsDisk) {
   auto disk = std::make_unique<SimulatedDisk>();
-  const auto file = std::move(*disk->open("a", OpenMode::create));
-  const auto lock = std::move(*disk->lock("b"));
+  const auto file = *disk->open("a", OpenMode::create);
+  const auto lock = *disk->lock("b");
   disk.reset();
   EXPECT_TRUE(file->write_at(0, "x", 1).ok());
 }
 
 TEST(SimulatedDiskThreadsTest, CrashesWhileInUseAreWhole) {
   SimulatedDisk disk;
-  const auto file = std::move(*disk.open("a", OpenMode::create));
+  const auto file = *disk.open("a", OpenMode::create);
   const std::string page(4096, 'p');
   ASSERT_TRUE(file->write_at(0, page.data(), page.size()).ok() && file->sync().ok());
   ASSERT_TRUE(disk.sync_directory("").ok());
@@ -229,7 +229,7 @@ TEST(SimulatedDiskThreadsTest, CrashesWhileInUseAreWhole) {
   });
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
     const auto after = disk.crash(seed);
-    const auto found = std::move(*after->open("a", OpenMode::read_write));
+    const auto found = *after->open("a", OpenMode::read_write);
     std::string back(4096, '\0');
     EXPECT_EQ(*found->read_at(0, back.data(), back.size()), 4096U);
     EXPECT_EQ(back, page);

@@ -42,7 +42,7 @@ class SimulatedNamesTest : public ::testing::Test {
  protected:
   // Makes or replaces a file whose bytes are synced; its name is not.
   void put(const std::string& path, const std::string& bytes) {
-    const auto file = std::move(*disk_.open(path, OpenMode::create));
+    const auto file = *disk_.open(path, OpenMode::create);
     ASSERT_TRUE(file->truncate(0).ok());
     ASSERT_TRUE(file->write_at(0, bytes.data(), bytes.size()).ok());
     ASSERT_TRUE(file->sync().ok());
@@ -74,7 +74,7 @@ TEST_F(SimulatedNamesTest, AnUnsyncedNameSurvivesOrNotAndKeepsItsBytes) {
 }
 
 TEST_F(SimulatedNamesTest, ADurableNameDoesNotMakeBytesDurable) {
-  const auto file = std::move(*disk_.open("a", OpenMode::create));
+  const auto file = *disk_.open("a", OpenMode::create);
   ASSERT_TRUE(file->write_at(0, "1", 1).ok());
   sync();
   EXPECT_EQ(crashes(), (Set{"a=", std::string("a=\0", 3), "a=1"}));
@@ -154,7 +154,7 @@ TEST_F(SimulatedNamesTest, WhatMetAFailedSyncIsNotMadeDurableByAGoodOne) {
 
 TEST_F(SimulatedNamesTest, WithoutTrackingACrashLosesNothing) {
   SimulatedDisk disk(false);
-  const auto file = std::move(*disk.open("a", OpenMode::create));
+  const auto file = *disk.open("a", OpenMode::create);
   ASSERT_TRUE(file->write_at(0, "1", 1).ok());
   for (std::uint64_t seed = 0; seed < 20; ++seed) EXPECT_EQ(tree(*disk.crash(seed), ""), "a=1");
 }
