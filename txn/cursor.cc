@@ -295,6 +295,7 @@ std::string_view CursorState::large_value() {
     if (!status_.ok()) break;
   }
   if (status_.ok() && found.exists) return large_value_;
+  if (status_.ok()) status_ = Status(StatusCode::not_found, "the cursor's row was taken back or erased");
   batch_.clear();
   return {};
 }

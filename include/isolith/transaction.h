@@ -90,7 +90,8 @@ class Cursor {
   [[nodiscard]] bool valid() const noexcept;
 
   // Views of a copy of the row, until the next call on this cursor. Only when valid(). For a value over 3 KiB
-  // the first call of value() reads it; a failure gives an empty view, and valid() becomes false.
+  // the first call of value() reads it; a failure gives an empty view, valid() becomes false and status()
+  // says why (`not_found`: the row that a dirty read showed is gone).
   [[nodiscard]] std::string_view key() const noexcept;
   [[nodiscard]] std::string_view value();
 

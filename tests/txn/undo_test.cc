@@ -314,6 +314,19 @@ TEST_F(UndoTest, WhoFoundNothingWaitsForTheEraserToBeDurable) {
   }
 }
 
+TEST_F(UndoTest, ADirtyReadersCursorSaysThatItsRowWasTakenBack) {
+  Transaction writer = begin();
+  ASSERT_TRUE(writer.put(table_, "large", large('l')).ok());
+  Transaction reader = begin(Isolation::read_uncommitted);
+  Cursor cursor = *reader.cursor(table_);
+  cursor.seek_first();
+  ASSERT_TRUE(cursor.valid());
+  ASSERT_TRUE(writer.abort().ok());
+  EXPECT_EQ(cursor.value(), "");
+  EXPECT_FALSE(cursor.valid());
+  EXPECT_TRUE(cursor.status().is(StatusCode::not_found)) << cursor.status().to_string();
+}
+
 // Rolling back to a savepoint is one step to a checkpoint, whatever the transaction made and took back.
 TEST_F(UndoTest, CrashesBesideRollbacksLeaveAWholeDatabase) {
   put("large", large('o'));
