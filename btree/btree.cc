@@ -1,5 +1,7 @@
 #include "btree/btree.h"
 
+#include <utility>
+
 namespace isolith::btree {
 namespace {
 
@@ -9,6 +11,10 @@ void prefetch(const char* page) noexcept {
 }
 
 const Node& node_of(const OptimisticGuard& guard) noexcept { return *Node::at(guard.bytes()); }
+
+PageId right_of(const Node& parent, unsigned slot) noexcept {
+  return slot < parent.count() ? parent.child(slot + 1) : kNoPage;
+}
 
 }  // namespace
 
@@ -35,28 +41,38 @@ Step BTree::descend(PageId child, OptimisticGuard& parent, OptimisticGuard& node
 }
 
 Step BTree::find_leaf(Toward toward, std::string_view key, OptimisticGuard& leaf, Status& failure,
-                      PageId* next) const {
-  if (next != nullptr) *next = kNoPage;
+                      LeafParent* found_through) const {
+  if (found_through != nullptr) *found_through = LeafParent();
   if (const Step step = OptimisticGuard::acquire(*cache_, root_, leaf, failure); step != Step::ok)
     return step;
   OptimisticGuard parent;
   while (!node_of(leaf).is_leaf()) {
     const Node& node = node_of(leaf);
+    unsigned slot = 0;
     PageId child = kNoPage;
     switch (toward) {
-      case Toward::key: {
-        unsigned slot = 0;
-        child = node.child_for(key, &slot);
-        if (next != nullptr) *next = slot < node.count() ? node.child(slot + 1) : kNoPage;
-        break;
-      }
-      case Toward::before: child = node.child(node.lower_bound(key).slot); break;
-      case Toward::end: child = node.child(node.count()); break;
+      case Toward::key: child = node.child_for(key, &slot); break;
+      case Toward::before: child = node.child(slot = node.lower_bound(key).slot); break;
+      case Toward::end: child = node.child(slot = node.count()); break;
     }
+    if (found_through != nullptr) *found_through = {leaf.id(), leaf.version(), slot, right_of(node, slot)};
     std::swap(parent, leaf);
     if (const Step step = descend(child, parent, leaf, failure); step != Step::ok) return step;
   }
   return Step::ok;
+}
+
+// The parent's version says that it has not changed since the leaf was found, so neither have the fences of
+// its children; `descend` validates it once more, after it took the child's version.
+Step BTree::find_right_leaf(LeafParent& parent, OptimisticGuard& leaf, Status& failure) const {
+  if (parent.right == kNoPage) return Step::restart;
+  OptimisticGuard guard;
+  if (const Step step = OptimisticGuard::acquire(*cache_, parent.id, guard, failure); step != Step::ok)
+    return step;
+  if (guard.version() != parent.version) return Step::restart;
+  ++parent.slot;
+  const PageId child = std::exchange(parent.right, right_of(node_of(guard), parent.slot));
+  return descend(child, guard, leaf, failure);
 }
 
 Step BTree::find_node(unsigned level, std::string_view key, Path& path, Status& failure) const {
@@ -64,7 +80,8 @@ Step BTree::find_node(unsigned level, std::string_view key, Path& path, Status& 
   if (const Step step = OptimisticGuard::acquire(*cache_, root_, path.node, failure); step != Step::ok)
     return step;
   while (node_of(path.node).level() > level) {
-    const PageId child = node_of(path.node).child_for(key, nullptr);
+    unsigned slot = 0;
+    const PageId child = node_of(path.node).child_for(key, &slot);
     std::swap(path.parent, path.node);
     if (const Step step = descend(child, path.parent, path.node, failure); step != Step::ok) return step;
   }

@@ -54,6 +54,15 @@ enum class Toward : std::uint8_t {
   end,     // the last leaf
 };
 
+// How a leaf was found: its parent as it was then, and the leaf's place there. Leads to the leaf on its right
+// without a descent.
+struct LeafParent {
+  PageId id = kNoPage;      // none: nothing is known, or the leaf is the root
+  std::uint64_t version = 0;
+  unsigned slot = 0;
+  PageId right = kNoPage;   // the leaf on its right, where that has the same parent
+};
+
 struct TreeStats {
   std::uint64_t leaf_pages = 0;
   std::uint64_t inner_pages = 0;
@@ -75,10 +84,14 @@ class BTree {
 
   // ---- finding ----
 
-  // Ends with an optimistic hold of a leaf. `next`, where it is given, is the leaf to the right, to be
-  // prefetched: a hint, and kNoPage where the parent does not know it.
+  // Ends with an optimistic hold of a leaf.
   Step find_leaf(Toward toward, std::string_view key, OptimisticGuard& leaf, Status& failure,
-                 PageId* next = nullptr) const;
+                 LeafParent* found_through = nullptr) const;
+
+  // From a leaf that was found through `parent` to the leaf on its right, if the parent still is as it was:
+  // then its lower fence is the other one's upper fence. `restart` where it is not, or does not have that
+  // leaf.
+  Step find_right_leaf(LeafParent& parent, OptimisticGuard& leaf, Status& failure) const;
 
   // `leaf` is the latched leaf that covers `key`.
   Status lock_leaf(std::string_view key, ExclusiveGuard& leaf) const;

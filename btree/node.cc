@@ -87,8 +87,8 @@ Position Node::lower_bound_among_equal_heads(unsigned low, const Suffix& wanted)
 
 PageId Node::child_for(std::string_view key, unsigned* slot) const noexcept {
   const Position position = lower_bound(key);
-  const unsigned at = position.slot + (position.found ? 1 : 0); if (slot) *slot = at;
-  return child(at);
+  *slot = position.slot + (position.found ? 1 : 0);
+  return child(*slot);
 }
 
 // ---- rows ----
@@ -125,26 +125,6 @@ std::size_t Node::copy_key(unsigned slot, char* to) const noexcept {
   std::memcpy(to, prefix.data(), prefix.size());
   copy_suffix(suffix, size, to + prefix.size());
   return prefix.size() + size;
-}
-
-std::size_t Node::copy_row(unsigned slot, char* to, RowView& row) const noexcept {
-  const std::string_view prefix = this->prefix();
-  const Slot found = load_once(slots_[std::min(slot, kSlotsMax - 1)]);
-  const std::size_t begin = std::min<std::size_t>(found.offset, kPageBytes - kLeafRecordBytes);
-  const char* record = page() + begin;
-  const std::size_t room = kPageBytes - kLeafRecordBytes - begin;
-  const std::size_t rest = std::min(rest_bytes(found.key_size), room);
-  const auto writer = base::load<std::uint64_t>(record);
-  const auto wanted = load_once_unaligned<std::uint16_t>(record + sizeof writer);
-  const std::size_t value = std::min<std::size_t>(wanted, room - rest);
-  const std::size_t head = std::min<std::size_t>(found.key_size, kHeadBytes);
-  if (!prefix.empty()) std::memcpy(to, prefix.data(), prefix.size());
-  // A head that is shorter than four bytes has what follows it written over its padding.
-  base::store(to + prefix.size(), swap_bytes(found.head));
-  std::memcpy(to + prefix.size() + head, record + kLeafRecordBytes, rest + value);
-  const std::size_t key = prefix.size() + head + rest;
-  row = {TransactionId{writer >> 8}, static_cast<RowFlags>(writer & 0xFF), {to + key, value}};
-  return key;
 }
 
 void Node::append_key(unsigned slot, std::string& to) const {

@@ -31,8 +31,10 @@
 // until validated.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -104,9 +106,6 @@ class Node {
   [[nodiscard]] std::size_t key_bytes(unsigned slot) const noexcept;  // prefix included
   std::size_t copy_key(unsigned slot, char* to) const noexcept;  // to: kKeyBytesMax bytes; returns the size
   void append_key(unsigned slot, std::string& to) const;
-  // Leaf: the key and right behind it the value go to `to` (kRowCopyBytesMax bytes), with one copy for most
-  // of both. `row.value` is a view of the copy. Returns the key's size.
-  std::size_t copy_row(unsigned slot, char* to, RowView& row) const noexcept;
 
   [[nodiscard]] std::string_view lower_fence() const noexcept;
   [[nodiscard]] bool has_upper_fence() const noexcept;
@@ -185,6 +184,7 @@ class Node {
     std::uint16_t offset;
     std::uint16_t size;
   };
+  friend class RowCopier;
   class Cuts;      // of choose_split
   struct Checker;  // of check
 
@@ -224,5 +224,43 @@ class Node {
   Slot slots_[kSlotsMax];
 };
 static_assert(sizeof(Node) == pages::kPageBytes);
+
+// Copies rows out of a leaf, one after the other; the prefix is looked at once.
+class RowCopier {
+ public:
+  explicit RowCopier(const Node& leaf) noexcept : leaf_(leaf), prefix_(leaf.prefix()) {
+    if (prefix_.size() <= sizeof short_prefix_) std::memcpy(short_prefix_, prefix_.data(), prefix_.size());
+  }
+
+  // The key and right behind it the value go to `to` (kRowCopyBytesMax bytes), with one copy for most of
+  // both. `row.value` is a view of the copy. Returns the key's size.
+  std::size_t copy(unsigned slot, char* to, RowView& row) const noexcept {
+    const Node::Slot found = load_once(leaf_.slots_[std::min(slot, Node::kSlotsMax - 1)]);
+    const std::size_t begin = std::min<std::size_t>(found.offset, pages::kPageBytes - kLeafRecordBytes);
+    const char* record = leaf_.page() + begin;
+    const std::size_t room = pages::kPageBytes - kLeafRecordBytes - begin;
+    const std::size_t rest = std::min(rest_bytes(found.key_size), room);
+    const auto writer = base::load<std::uint64_t>(record);
+    const auto wanted = load_once_unaligned<std::uint16_t>(record + sizeof writer);
+    const std::size_t value = std::min<std::size_t>(wanted, room - rest);
+    const std::size_t head = std::min<std::size_t>(found.key_size, kHeadBytes);
+    if (prefix_.size() <= sizeof short_prefix_) [[likely]] {
+      std::memcpy(to, short_prefix_, sizeof short_prefix_);
+    } else {
+      std::memcpy(to, prefix_.data(), prefix_.size());
+    }
+    // What is behind a short prefix or a head of less than four bytes is written over.
+    base::store(to + prefix_.size(), swap_bytes(found.head));
+    copy_short(to + prefix_.size() + head, record + kLeafRecordBytes, rest + value);
+    const std::size_t key = prefix_.size() + head + rest;
+    row = {TransactionId{writer >> 8}, static_cast<RowFlags>(writer & 0xFF), {to + key, value}};
+    return key;
+  }
+
+ private:
+  const Node& leaf_;
+  const std::string_view prefix_;
+  char short_prefix_[16] = {};
+};
 
 }  // namespace isolith::btree

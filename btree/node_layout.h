@@ -53,6 +53,20 @@ T load_once_unaligned(const char* from) noexcept {
 
 constexpr std::uint32_t swap_bytes(std::uint32_t value) noexcept { return __builtin_bswap32(value); }
 
+// memcpy for some tens of bytes, without a call: blocks of 16, of which the last overlaps the one before.
+inline void copy_short(char* to, const char* from, std::size_t size) noexcept {
+  constexpr std::size_t kBlock = 16;
+  if (size < kBlock || size > 16 * kBlock) {
+    std::memcpy(to, from, size);
+    return;
+  }
+  for (std::size_t at = 0; at < size - kBlock; at += kBlock) {
+    std::memcpy(to + at, from + at, kBlock);
+    asm volatile("" ::: "memory");  // keeps the loop from becoming the call again
+  }
+  std::memcpy(to + size - kBlock, from + size - kBlock, kBlock);
+}
+
 struct Suffix {
   std::uint32_t head = 0;
   std::size_t size = 0;

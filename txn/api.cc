@@ -15,7 +15,8 @@ Status closed() { return {StatusCode::aborted, "the database is closed"}; }
 
 // ---- Cursor ----
 
-Cursor::Cursor(std::unique_ptr<txn::CursorState> state) noexcept : state_(std::move(state)) {}
+Cursor::Cursor(std::unique_ptr<txn::CursorState> state) noexcept
+    : state_(std::move(state)), batch_(state_.get()) {}
 Cursor::Cursor(Cursor&& other) noexcept = default;
 Cursor& Cursor::operator=(Cursor&& other) noexcept = default;
 Cursor::~Cursor() = default;
@@ -24,11 +25,9 @@ void Cursor::seek_first() { state_->seek_forward(std::nullopt); }
 void Cursor::seek_last() { state_->seek_backward(std::nullopt); }
 void Cursor::seek(std::string_view key) { state_->seek_forward(key); }
 void Cursor::seek_before(std::string_view key) { state_->seek_backward(key); }
-void Cursor::next() { state_->next(); }
+void Cursor::next_batch() { state_->next(); }
 void Cursor::prev() { state_->prev(); }
-bool Cursor::valid() const noexcept { return state_->valid(); }
-std::string_view Cursor::key() const noexcept { return state_->key(); }
-std::string_view Cursor::value() { return state_->value(); }
+std::string_view Cursor::large_value() { return state_->large_value(); }
 const Status& Cursor::status() const noexcept { return state_->status(); }
 
 // ---- Transaction ----

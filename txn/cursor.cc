@@ -34,6 +34,7 @@ CursorState::CursorState(Core& core, TransactionState& state, const TableInfo& t
     rule_.as_of = snapshot_;
     rule_.bounded = true;
   }
+  writes = &state.writes;
   state.handles.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -51,8 +52,7 @@ CursorState::~CursorState() {
 
 // False, with the reason in `status_`, once the transaction is over or the table is gone.
 bool CursorState::ready() {
-  batch_.clear();
-  position_ = 0;
+  clear();
   return transaction_goes_on();
 }
 
@@ -65,9 +65,9 @@ bool CursorState::transaction_goes_on() {
   return status_.ok();
 }
 
-void CursorState::start(bool forward) {
-  forward_ = forward;
-  leaf_ = Leaf();
+void CursorState::start(bool is_forward) {
+  forward = is_forward;
+  forget_place();
   batch_limit_ = kBatchFirst;
   fill();
 }
@@ -89,54 +89,54 @@ void CursorState::seek_backward(std::optional<std::string_view> at) {
   start(false);
 }
 
-void CursorState::next_batch() {
+void CursorState::next() {
   if (!valid()) return;
-  if (!forward_ || writes_seen_ != state_.writes) return restart_behind(true);
-  if (++position_ == batch_.size()) fill();
+  if (!forward || writes_seen != state_.writes) return restart_behind(true);
+  if (++row == end) fill();
 }
 
 void CursorState::prev() {
   if (!valid()) return;
-  if (forward_ || writes_seen_ != state_.writes) return restart_behind(false);
-  if (++position_ == batch_.size()) fill();
+  if (forward || writes_seen != state_.writes) return restart_behind(false);
+  if (++row == end) fill();
 }
 
 // On from the row that the cursor stands on: the other way, or after writes of its own transaction.
-void CursorState::restart_behind(bool forward) {
-  std::string from(key());
+void CursorState::restart_behind(bool is_forward) {
+  std::string from(bytes + row->key_at, row->key_size);
   if (!ready()) return;
   place_ = {std::move(from), false, false, false};
-  start(forward);
+  start(is_forward);
 }
 
 // Batches are of one leaf; leaves without a row to see are passed over.
 void CursorState::fill() {
   if (!ready()) return;
   rule_.own = state_.own_id();
-  writes_seen_ = state_.writes;
-  while (batch_.empty() && !place_.at_end) {
+  writes_seen = state_.writes;
+  while (rows_.empty() && !place_.at_end) {
     bytes_used_ = 0;
     Place after;
     std::string unseen;
     bool is_unseen = false;
     status_ = btree::retry([&](Status& failure) {
-      batch_.clear();
+      rows_.clear();
       bytes_used_ = 0;
       horizon_ = core_.statuses_->horizon();
       return fill_from_leaf(after, unseen, is_unseen, failure);
     });
-    if (!status_.ok()) {
-      batch_.clear();
-      return;
-    }
+    if (!status_.ok()) return clear();
     place_ = std::move(after);
-    if (is_unseen && batch_.empty()) {
+    if (is_unseen && rows_.empty()) {
       status_ = take_unseen(unseen);
       if (!status_.ok()) return;
     }
   }
   core_.note_absence(state_);  // between the rows
   batch_limit_ = std::min(batch_limit_ * 2, kBatchMax);
+  row = rows_.data();
+  end = row + rows_.size();
+  bytes = buffer_.get();
 }
 
 Step CursorState::find_slot(OptimisticGuard& leaf, unsigned& slot, Status& failure) {
@@ -146,28 +146,77 @@ Step CursorState::find_slot(OptimisticGuard& leaf, unsigned& slot, Status& failu
       slot = leaf_.slot;
       return Step::ok;
     }
-    leaf_ = Leaf();
+    forget_place();
     if (step == Step::failed) return step;
   }
   const btree::BTree tree(*core_.cache_, table_.root);
+  if (forward && parent_.id != kNoPage) {
+    const Step step = tree.find_right_leaf(parent_, leaf, failure);
+    if (step == Step::ok) {
+      prefetch_right();
+      slot = 0;
+      return Step::ok;
+    }
+    forget_place();
+    if (step == Step::failed) return step;
+  }
   Toward toward = Toward::key;
-  if (!forward_) toward = place_.unbounded ? Toward::end : place_.inclusive ? Toward::key : Toward::before;
-  // Long scans have the next leaf on its way while they copy this one.
-  PageId next = kNoPage;
-  PageId* const wanted = forward_ && batch_limit_ >= kBatchToPrefetch ? &next : nullptr;
-  if (const Step step = tree.find_leaf(toward, place_.key, leaf, failure, wanted); step != Step::ok)
+  if (!forward) toward = place_.unbounded ? Toward::end : place_.inclusive ? Toward::key : Toward::before;
+  if (const Step step = tree.find_leaf(toward, place_.key, leaf, failure, &parent_); step != Step::ok) {
+    forget_place();
     return step;
-  ahead_ = next != kNoPage ? core_.cache_->peek(next) : nullptr;
-  ahead_end_ = ahead_ != nullptr ? ahead_ + pages::kPageBytes : nullptr;
+  }
+  prefetch_right();
   const Node& node = *Node::at(leaf.bytes());
-  if (!forward_ && place_.unbounded) {
+  if (!forward && place_.unbounded) {
     slot = node.count();
     return Step::ok;
   }
   const btree::Position at = node.lower_bound(place_.key);
-  const bool skips = forward_ ? at.found && !place_.inclusive : at.found && place_.inclusive;
+  const bool skips = forward ? at.found && !place_.inclusive : at.found && place_.inclusive;
   slot = at.slot + (skips ? 1 : 0);
   return Step::ok;
+}
+
+// Long scans have the next leaf on its way while they copy this one.
+void CursorState::prefetch_right() noexcept {
+  const bool wanted = forward && batch_limit_ >= kBatchToPrefetch && parent_.right != kNoPage;
+  ahead_ = wanted ? core_.cache_->peek(parent_.right) : nullptr;
+  ahead_end_ = ahead_ != nullptr ? ahead_ + pages::kPageBytes : nullptr;
+}
+
+struct CursorState::Judge {
+  btree::RowCopier copier;
+  bool all_visible;
+  bool checks_range;  // the leaf reaches beyond the range in this direction
+};
+
+// What stands behind the rows in the buffer is one more.
+inline void CursorState::add_row(std::size_t key_size, std::size_t value_size, bool large) {
+  const auto at = static_cast<std::uint32_t>(bytes_used_);
+  rows_.push_back({at, static_cast<std::uint32_t>(key_size), at + static_cast<std::uint32_t>(key_size),
+                   static_cast<std::uint32_t>(value_size), large});
+  bytes_used_ += key_size + value_size;
+}
+
+// Copies one row into the batch, if it is in the range and to be seen.
+inline CursorState::Taken CursorState::take(const Judge& judge, unsigned slot, std::string& unseen) {
+  char* to = make_room(btree::kRowCopyBytesMax);
+  RowView copied;
+  const std::size_t key_size = judge.copier.copy(slot, to, copied);
+  prefetch_ahead(key_size + copied.value.size() + btree::kSlotBytes + btree::kLeafRecordBytes);
+  const std::string_view key(to, key_size);
+  if (judge.checks_range && (forward ? hi_ && key >= std::string_view(*hi_) : key < std::string_view(lo_)))
+    return Taken::out_of_range;
+  const bool visible =
+      judge.all_visible || copied.writer < horizon_ || core_.judge_version(state_, rule_, copied.writer);
+  if (!visible || Core::is_only_locked(rule_, copied.writer, copied.flags)) {
+    unseen.assign(key);
+    return Taken::unseen;
+  }
+  if (has(copied.flags, RowFlags::erased)) return Taken::nothing;
+  add_row(key_size, copied.value.size(), has(copied.flags, RowFlags::large));
+  return Taken::row;
 }
 
 // One batch. `slot` is the next one forward, or one behind the next one backward.
@@ -177,64 +226,45 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
   if (const Step step = find_slot(leaf, slot, failure); step != Step::ok) return step;
   const Node& node = *Node::at(leaf.bytes());
   const unsigned count = node.count();
-  const bool all_visible = node.newest_writer() < horizon_;
+  const bool leaf_in_range = forward ? !hi_ || (node.has_upper_fence() && node.upper_fence() <= *hi_)
+                                     : node.lower_fence() >= lo_;
+  const Judge judge{btree::RowCopier(node), node.newest_writer() < horizon_, !leaf_in_range};
   is_unseen = false;
   bool in_range = true;
   slot = std::min(slot, count);
-  while (in_range && !is_unseen && batch_.size() < batch_limit_ && (forward_ ? slot < count : slot > 0)) {
-    const unsigned at = forward_ ? slot : slot - 1;
-    prefetch_ahead();
-    switch (take(node, at, all_visible, unseen)) {
+  while (in_range && !is_unseen && rows_.size() < batch_limit_ && (forward ? slot < count : slot > 0)) {
+    const unsigned at = forward ? slot : slot - 1;
+    switch (take(judge, at, unseen)) {
       case Taken::row:
       case Taken::nothing: break;
       case Taken::unseen: is_unseen = true; break;
       case Taken::out_of_range: in_range = false; break;
     }
-    if (in_range) slot = forward_ ? slot + 1 : slot - 1;
+    if (in_range) slot = forward ? slot + 1 : slot - 1;
   }
-  const bool leaf_done = forward_ ? slot >= count : slot == 0;
+  const bool leaf_done = forward ? slot >= count : slot == 0;
   after = Place();
   after.at_end = !in_range;
   if (is_unseen) {
     // An unseen row behind others begins the next batch; alone it is looked up right after this.
     after.key = unseen;
-    after.inclusive = !batch_.empty();
+    after.inclusive = !rows_.empty();
   } else if (leaf_done && in_range) {
-    after.at_end = forward_ ? !node.has_upper_fence() : node.lower_fence().empty();
-    after.key = forward_ ? node.upper_fence() : node.lower_fence();
-    after.inclusive = forward_;
-  } else if (!batch_.empty()) {
-    const Row& last = batch_.back();
-    after.key.assign(bytes_.get() + last.key_at, last.key_size);
+    after.at_end = forward ? !node.has_upper_fence() : node.lower_fence().empty();
+    after.key = forward ? node.upper_fence() : node.lower_fence();
+    after.inclusive = forward;
+  } else if (!rows_.empty()) {
+    const Row& last = rows_.back();
+    after.key.assign(buffer_.get() + last.key_at, last.key_size);
     after.inclusive = false;
   }
   if (!leaf.validate()) {
-    leaf_ = Leaf();
+    forget_place();
     return Step::restart;
   }
   leaf_ = leaf_done || is_unseen || !in_range ? Leaf() : Leaf{leaf.id(), leaf.version(), slot};
+  if (is_unseen) parent_ = btree::LeafParent();  // on within this leaf, not in the next one
   return Step::ok;
-}
-
-// Copies one row into the batch, if it is in the range and to be seen.
-CursorState::Taken CursorState::take(const Node& node, unsigned slot, bool all_visible, std::string& unseen) {
-  char* to = make_room(btree::kRowCopyBytesMax);
-  RowView row;
-  const std::size_t key_size = node.copy_row(slot, to, row);
-  const std::string_view key(to, key_size);
-  if (forward_ ? hi_ && key >= std::string_view(*hi_) : key < std::string_view(lo_))
-    return Taken::out_of_range;
-  const bool visible = all_visible || row.writer < horizon_ || core_.judge_version(state_, rule_, row.writer);
-  if (!visible || Core::is_only_locked(rule_, row.writer, row.flags)) {
-    unseen.assign(key);
-    return Taken::unseen;
-  }
-  if (has(row.flags, RowFlags::erased)) return Taken::nothing;
-  const auto at = static_cast<std::uint32_t>(bytes_used_);
-  batch_.push_back({at, static_cast<std::uint32_t>(key_size), at + static_cast<std::uint32_t>(key_size),
-                    static_cast<std::uint32_t>(row.value.size()), has(row.flags, RowFlags::large)});
-  bytes_used_ += key_size + row.value.size();
-  return Taken::row;
 }
 
 // A row whose newest version is not for this reader: an older one, if there is one.
@@ -251,33 +281,29 @@ Status CursorState::take_unseen(const std::string& key) {
   char* to = make_room(key.size() + value.size());
   std::memcpy(to, key.data(), key.size());
   std::memcpy(to + key.size(), value.data(), value.size());
-  const auto at = static_cast<std::uint32_t>(bytes_used_);
-  batch_.push_back({at, static_cast<std::uint32_t>(key.size()), at + static_cast<std::uint32_t>(key.size()),
-                    static_cast<std::uint32_t>(value.size()), found.large});
-  bytes_used_ += key.size() + value.size();
+  add_row(key.size(), value.size(), found.large);
   return {};
 }
 
 void CursorState::grow_room(std::size_t size) {
-  const std::size_t grown = std::max(bytes_size_ * 2, bytes_used_ + size + 2048);
-  auto bytes = std::make_unique_for_overwrite<char[]>(grown);
-  if (bytes_used_ > 0) std::memcpy(bytes.get(), bytes_.get(), bytes_used_);
-  bytes_ = std::move(bytes);
-  bytes_size_ = grown;
+  const std::size_t grown_size = std::max(bytes_size_ * 2, bytes_used_ + size + 2048);
+  auto grown = std::make_unique_for_overwrite<char[]>(grown_size);
+  if (bytes_used_ > 0) std::memcpy(grown.get(), buffer_.get(), bytes_used_);
+  buffer_ = std::move(grown);
+  bytes_size_ = grown_size;
 }
 
 std::string_view CursorState::large_value() {
   if (!transaction_goes_on()) {
-    batch_.clear();
+    clear();
     return {};
   }
-  const Row& row = batch_[position_];
-  const std::string_view stored(bytes_.get() + row.value_at, row.value_size);
+  const std::string_view stored(bytes + row->value_at, row->value_size);
   Core::Found found;
   found.exists = true;
   found.large = true;
   found.chain = btree::load_reference(stored);
-  const std::string row_key(key());
+  const std::string row_key(bytes + row->key_at, row->key_size);
   for (pages::Backoff backoff;; backoff.pause()) {
     if (!found.exists || !found.large) break;
     try {
@@ -296,7 +322,7 @@ std::string_view CursorState::large_value() {
   }
   if (status_.ok() && found.exists) return large_value_;
   if (status_.ok()) status_ = Status(StatusCode::not_found, "the cursor's row was taken back or erased");
-  batch_.clear();
+  clear();
   return {};
 }
 

@@ -18,7 +18,7 @@
 
 namespace isolith::txn {
 
-class CursorState {
+class CursorState : public CursorBatch {
  public:
   CursorState(Core& core, TransactionState& state, const TableInfo& table, const KeyRange& range);
   ~CursorState();
@@ -28,35 +28,17 @@ class CursorState {
   // `at` absent: the end of the range in that direction.
   void seek_forward(std::optional<std::string_view> at);
   void seek_backward(std::optional<std::string_view> at);
-  void next() {
-    if (forward_ && writes_seen_ == state_.writes && position_ + 1 < batch_.size()) [[likely]] {
-      ++position_;
-    } else {
-      next_batch();
-    }
-  }
+  void next();
   void prev();
 
-  [[nodiscard]] bool valid() const noexcept { return position_ < batch_.size(); }
-  [[nodiscard]] std::string_view key() const noexcept {
-    const Row& row = batch_[position_];
-    return {bytes_.get() + row.key_at, row.key_size};
-  }
-  [[nodiscard]] std::string_view value() {
-    const Row& row = batch_[position_];
-    if (row.large) [[unlikely]] return large_value();
-    return {bytes_.get() + row.value_at, row.value_size};
-  }
+  [[nodiscard]] bool valid() const noexcept { return row != end; }
+  // Of the row where the cursor stands.
+  std::string_view large_value();
   [[nodiscard]] const Status& status() const noexcept { return status_; }
 
  private:
-  struct Row {
-    std::uint32_t key_at;
-    std::uint32_t key_size;
-    std::uint32_t value_at;
-    std::uint32_t value_size;
-    bool large;
-  };
+  static constexpr std::size_t kLineBytes = 64;  // of the CPU's caches
+
   // Where the next batch begins: forward `key` (or behind it), backward before it (or at it).
   struct Place {
     std::string key;
@@ -71,27 +53,39 @@ class CursorState {
     unsigned slot = 0;
   };
 
-  void next_batch();
-  std::string_view large_value();
   bool ready();
   bool transaction_goes_on();
-  void start(bool forward);
+  void start(bool is_forward);
   void fill();
   pages::Step fill_from_leaf(Place& after, std::string& unseen, bool& is_unseen, Status& failure);
   pages::Step find_slot(btree::OptimisticGuard& leaf, unsigned& slot, Status& failure);
   enum class Taken : std::uint8_t { row, nothing, unseen, out_of_range };
-  Taken take(const btree::Node& node, unsigned slot, bool all_visible, std::string& unseen);
+  struct Judge;  // what is the same for all rows of a leaf
+  Taken take(const Judge& judge, unsigned slot, std::string& unseen);
+  void add_row(std::size_t key_size, std::size_t value_size, bool large);
   Status take_unseen(const std::string& key);
   char* make_room(std::size_t size) {
     if (bytes_used_ + size > bytes_size_) [[unlikely]] grow_room(size);
-    return bytes_.get() + bytes_used_;
+    return buffer_.get() + bytes_used_;
+  }
+  // Nothing is copied; the cursor stands nowhere.
+  void clear() noexcept {
+    rows_.clear();
+    row = end = nullptr;
   }
   void grow_room(std::size_t size);
-  // A few lines of the next leaf a row, so that they do not queue up before the rows.
-  void prefetch_ahead() noexcept {
-    for (int line = 0; line < 4 && ahead_ < ahead_end_; ++line, ahead_ += 64) __builtin_prefetch(ahead_);
+  // As much of the next leaf as was just copied of this one: more at once would queue up before the rows.
+  void prefetch_ahead(std::size_t copied_bytes) noexcept {
+    const char* const until = std::min(ahead_ + copied_bytes, ahead_end_);
+    for (; ahead_ < until; ahead_ += kLineBytes) __builtin_prefetch(ahead_);
   }
-  void restart_behind(bool forward);
+  void prefetch_right() noexcept;
+  // The next batch is found by its key.
+  void forget_place() noexcept {
+    leaf_ = Leaf();
+    parent_ = btree::LeafParent();
+  }
+  void restart_behind(bool is_forward);
 
   Core& core_;
   TransactionState& state_;
@@ -103,16 +97,14 @@ class CursorState {
   TransactionId horizon_{};
   Timestamp snapshot_{};
 
-  bool forward_ = true;
   Place place_;
   Leaf leaf_;
-  const char* ahead_ = nullptr;  // what is left to prefetch
+  btree::LeafParent parent_;
+  const char* ahead_ = nullptr;      // what is left to prefetch of the next leaf
   const char* ahead_end_ = nullptr;
-  std::uint64_t writes_seen_ = 0;
   std::size_t batch_limit_ = 0;
-  std::vector<Row> batch_;
-  std::size_t position_ = 0;
-  std::unique_ptr<char[]> bytes_;
+  std::vector<Row> rows_;
+  std::unique_ptr<char[]> buffer_;
   std::size_t bytes_size_ = 0;
   std::size_t bytes_used_ = 0;
   std::string large_value_;

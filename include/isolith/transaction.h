@@ -28,6 +28,23 @@ namespace txn {
 class Core;
 class CursorState;
 struct TransactionState;
+
+// The rows that a cursor has copied; here so that a step from one to the next is no call. Not for programs.
+struct CursorBatch {
+  struct Row {
+    std::uint32_t key_at;
+    std::uint32_t key_size;
+    std::uint32_t value_at;
+    std::uint32_t value_size;
+    bool large;  // what is there only refers to the value
+  };
+  const Row* row = nullptr;  // where the cursor stands; `end`: nowhere
+  const Row* end = nullptr;
+  const char* bytes = nullptr;
+  const std::uint64_t* writes = nullptr;  // of the transaction, so far
+  std::uint64_t writes_seen = 0;          // when the rows were copied
+  bool forward = true;
+};
 }  // namespace txn
 
 inline constexpr std::size_t kMaxKeyBytes = 2048;
@@ -83,17 +100,28 @@ class Cursor {
   void seek_before(std::string_view key);
 
   // One row on or back. Only when valid().
-  void next();
+  void next() {
+    if (batch_->forward && *batch_->writes == batch_->writes_seen && batch_->end - batch_->row > 1) {
+      ++batch_->row;
+    } else {
+      next_batch();
+    }
+  }
   void prev();
 
   // True when the cursor stands on a row. False at the end of the range and after an error.
-  [[nodiscard]] bool valid() const noexcept;
+  [[nodiscard]] bool valid() const noexcept { return batch_->row != batch_->end; }
 
   // Views of a copy of the row, until the next call on this cursor. Only when valid(). For a value over 3 KiB
   // the first call of value() reads it; a failure gives an empty view, valid() becomes false and status()
   // says why (`not_found`: the row that a dirty read showed is gone).
-  [[nodiscard]] std::string_view key() const noexcept;
-  [[nodiscard]] std::string_view value();
+  [[nodiscard]] std::string_view key() const noexcept {
+    return {batch_->bytes + batch_->row->key_at, batch_->row->key_size};
+  }
+  [[nodiscard]] std::string_view value() {
+    if (batch_->row->large) return large_value();
+    return {batch_->bytes + batch_->row->value_at, batch_->row->value_size};
+  }
 
   // Why valid() is false: ok at the end of the range. `aborted` once the transaction is over.
   [[nodiscard]] const Status& status() const noexcept;
@@ -101,7 +129,11 @@ class Cursor {
  private:
   friend class txn::Core;
   explicit Cursor(std::unique_ptr<txn::CursorState> state) noexcept;
+  void next_batch();
+  std::string_view large_value();
+
   std::unique_ptr<txn::CursorState> state_;
+  txn::CursorBatch* batch_;  // of the state
 };
 
 class Transaction {

@@ -175,5 +175,44 @@ TEST(BTree, ThreadsWithKeysOfTheirOwnLeaveAWholeTree) {
   tree.expect_rows(all);
 }
 
+TEST(BTree, TheRightLeafIsFoundUntilTheParentChanges) {
+  const CacheFixture fixture;
+  Tree tree(*fixture.cache);
+  for (std::uint64_t i = 0; i < 30000; ++i) ASSERT_TRUE(tree.put(number_key(i), std::string(100, 'v')).ok());
+  Status failure;
+  LeafParent parent;
+  OptimisticGuard leaf;
+  ASSERT_EQ(tree.tree().find_leaf(Toward::key, {}, leaf, failure, &parent), Step::ok);
+  std::uint64_t leaves = 1;
+  std::uint64_t steps_right = 0;
+  while (Node::at(leaf.bytes())->has_upper_fence()) {
+    const std::string upper(Node::at(leaf.bytes())->upper_fence());
+    if (parent.right != kNoPage) {
+      ASSERT_EQ(tree.tree().find_right_leaf(parent, leaf, failure), Step::ok);
+      ++steps_right;
+    } else {
+      ASSERT_EQ(tree.tree().find_right_leaf(parent, leaf, failure), Step::restart);
+      ASSERT_EQ(tree.tree().find_leaf(Toward::key, upper, leaf, failure, &parent), Step::ok);
+    }
+    ASSERT_TRUE(leaf.validate());
+    ASSERT_EQ(Node::at(leaf.bytes())->lower_fence(), upper);
+    ++leaves;
+  }
+  TreeStats stats;
+  std::vector<std::string> problems;
+  ASSERT_TRUE(tree.tree().walk(stats, problems, nullptr, nullptr).ok());
+  EXPECT_EQ(leaves, stats.leaf_pages);
+  EXPECT_EQ(leaves - steps_right, stats.inner_pages - 1) << "one descent for each parent of leaves";
+
+  // A split beside it: what the parent said of its children's fences no longer holds.
+  ASSERT_EQ(tree.tree().find_leaf(Toward::key, {}, leaf, failure, &parent), Step::ok);
+  ASSERT_NE(parent.right, kNoPage);
+  leaf.release();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(tree.put(number_key(0) + "/" + std::to_string(i), std::string(100, 'v')).ok());
+  }
+  EXPECT_EQ(tree.tree().find_right_leaf(parent, leaf, failure), Step::restart);
+}
+
 }  // namespace
 }  // namespace isolith::btree
