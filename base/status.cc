@@ -55,7 +55,13 @@ std::string_view to_string(ConflictReason reason) noexcept {
 }
 
 Status::Status(StatusCode code, std::string message, int system_error)
-    : code_(code), detail_(new Detail{std::move(message), system_error}) {}
+    : code_(code), detail_(new Detail{std::move(message), system_error, {}}) {}
+
+Status Status::conflict(ConflictReason reason, std::string message, ConflictReport report) {
+  Status status = conflict(reason, std::move(message));
+  status.detail_->report = std::move(report);
+  return status;
+}
 
 Status Status::conflict(ConflictReason reason, std::string message) {
   Status status(StatusCode::conflict, std::move(message));

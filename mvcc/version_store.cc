@@ -111,6 +111,16 @@ void VersionStore::remove(Version* version) {
                     std::memory_order_relaxed);
 }
 
+void VersionStore::replace(Version* version, Version* copy) {
+  Shard& shard = shard_of(version->hash);
+  const std::lock_guard lock(shard.latch);
+  copy->next_in_bucket = version->next_in_bucket;
+  copy->from_in_bucket = version->from_in_bucket;
+  *copy->from_in_bucket = copy;
+  if (copy->next_in_bucket != nullptr) copy->next_in_bucket->from_in_bucket = &copy->next_in_bucket;
+  version->from_in_bucket = nullptr;
+}
+
 // Twice as many buckets. Each old one falls apart into two, in order, so that newest stays first.
 void VersionStore::grow(Shard& shard) {
   std::vector<Version*> buckets(shard.buckets.size() * 2, nullptr);

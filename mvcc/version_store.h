@@ -6,13 +6,16 @@
 // Database Systems", 2015; Freitag, Kemper, Neumann, "Memory-Optimized Multi-Version Concurrency Control for
 // Disk-Based Database Systems", 2022.)
 //
+// Once its transaction has committed, a version that some snapshot needs moves to memory of its own
+// (`held_versions.h`), and the undo log is used again.
+//
 // Invariants:
 //   1. For one key, versions are found newest first; the row in the leaf is newer than all of them.
 //   2. A version is entered and rolled back under the exclusive latch of the key's leaf, and looked up under
 //      a shared one: leaf and store are seen at one moment. Collecting needs no leaf latch, it drops what
-//      nobody may ask for.
-//   3. A version's contents do not change while it is in the store (but for `shares_value`, under the leaf's
-//      latch).
+//      nobody may ask for. It does not drop in order: what is older may be there longer, for an old snapshot.
+//   3. A version's contents do not change while it is in the store; but for `shares_value`, under the leaf's
+//      latch or, once it is committed, by the collector, and `is_purged`.
 //   4. Memory of an UndoLog is used again only after its versions left the store and no checkpoint is saving
 //      undo.
 //
@@ -44,9 +47,9 @@ struct Version {
   Version* next_in_bucket = nullptr;
   Version** from_in_bucket =
       nullptr;  // what points to it there: the oldest of many versions of a hot key goes in one step
-  Version* older_in_log = nullptr;     // what the same transaction replaced before
-  TransactionId superseder{};          // who replaced it
-  TransactionId writer{};              // who had written it
+  Version* older_in_log = nullptr;  // what the same transaction replaced before
+  TransactionId superseder{};       // who replaced it
+  TransactionId writer{};           // who had written it
   TableId table{};
   PageId root{};
   std::uint64_t hash = 0;
@@ -56,10 +59,17 @@ struct Version {
   btree::RowFlags flags = btree::RowFlags::none;
   bool erases = false;  // the row that replaced it may be a tombstone: to be removed when this is collected
   bool shares_value = false;  // the row that replaced it refers to the same large value
+  bool is_purged = false;     // of a tombstone: nobody will come for it again, so it must not come back;
+                              // under the exclusive latch of the key's leaf
 
   [[nodiscard]] std::string_view key() const noexcept { return {bytes(), key_size}; }
   [[nodiscard]] std::string_view value() const noexcept { return {bytes() + key_size, value_size}; }
   [[nodiscard]] bool is_own_older() const noexcept { return writer == superseder; }
+  [[nodiscard]] bool is_in_store() const noexcept { return from_in_bucket != nullptr; }
+  // A value, not a tombstone and not nothing: only that is ever needed by a snapshot.
+  [[nodiscard]] bool has_value() const noexcept {
+    return kind == VersionKind::row && !btree::has(flags, btree::RowFlags::erased);
+  }
   [[nodiscard]] const char* bytes() const noexcept { return reinterpret_cast<const char*>(this + 1); }
   [[nodiscard]] char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
 };
@@ -68,7 +78,7 @@ struct Version {
 class UndoLog {
  public:
   Version* newest = nullptr;
-  Timestamp commit_ts{};           // once committed
+  Timestamp commit_ts{};  // once committed
   UndoLog* next_committed = nullptr;
 
   // A version with room for key and value behind it, not yet in any list.
@@ -105,6 +115,8 @@ class VersionStore {
 
   void insert(Version* version);
   void remove(Version* version);
+  // `copy`, which says the same, takes the place of `version`.
+  void replace(Version* version, Version* copy);
 
   // Calls `visit(const Version&)` for the key's versions, newest first, until it returns true. Under the
   // shard's latch.
@@ -117,6 +129,12 @@ class VersionStore {
       if (v->hash == hash && v->table == table && v->key() == key && visit(*v)) return true;
     }
     return false;
+  }
+
+  // Calls `visit(Version&)` likewise, to change what the collector may.
+  template <typename Visit>
+  bool find_to_change(TableId table, std::string_view key, Visit&& visit) {
+    return find(table, key, [&](const Version& version) { return visit(const_cast<Version&>(version)); });
   }
 
   [[nodiscard]] std::uint64_t count() const noexcept;

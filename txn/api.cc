@@ -30,6 +30,23 @@ void Cursor::prev() { state_->prev(); }
 std::string_view Cursor::large_value() { return state_->large_value(); }
 const Status& Cursor::status() const noexcept { return state_->status(); }
 
+// ---- Snapshot ----
+
+Snapshot::Snapshot(const Snapshot& other) noexcept : core_(other.core_), state_(other.state_) {
+  if (state_ != nullptr) core_->copy_snapshot(*state_);
+}
+Snapshot::Snapshot(Snapshot&& other) noexcept
+    : core_(other.core_), state_(std::exchange(other.state_, nullptr)) {}
+Snapshot& Snapshot::operator=(Snapshot other) noexcept {
+  std::swap(core_, other.core_);
+  std::swap(state_, other.state_);
+  return *this;
+}
+Snapshot::~Snapshot() {
+  if (state_ != nullptr) core_->release_snapshot(*state_);
+}
+std::uint64_t Snapshot::timestamp() const noexcept { return state_ == nullptr ? 0 : raw(state_->as_of); }
+
 // ---- Transaction ----
 
 Transaction::Transaction(Transaction&& other) noexcept
@@ -74,6 +91,11 @@ Result<std::string> Transaction::get_for_update(const Table& table, std::string_
   Status status = get_for_update(table, key, value);
   if (!status.ok()) return status;
   return value;
+}
+
+Result<Snapshot> Transaction::snapshot() {
+  if (state_ == nullptr) return over();
+  return core_->snapshot_of(*state_);
 }
 
 Result<Cursor> Transaction::cursor(const Table& table, const KeyRange& range) {
@@ -176,6 +198,25 @@ Status Database::close() { return core_ == nullptr ? closed() : core_->close(); 
 Result<Transaction> Database::begin(const TransactionOptions& options) {
   if (core_ == nullptr) return closed();
   return core_->begin(options);
+}
+
+Result<Snapshot> Database::snapshot(std::string_view name) {
+  if (core_ == nullptr) return closed();
+  return core_->hold_snapshot(std::nullopt, name);
+}
+
+Result<Snapshot> Database::find_snapshot(std::string_view name) {
+  if (core_ == nullptr) return closed();
+  return core_->find_snapshot(name);
+}
+
+Result<Snapshot> Database::snapshot_at(std::uint64_t timestamp) {
+  if (core_ == nullptr) return closed();
+  return core_->hold_snapshot(Timestamp{timestamp}, {});
+}
+
+std::vector<TransactionInfo> Database::active_transactions() {
+  return core_ == nullptr ? std::vector<TransactionInfo>() : core_->active_transactions();
 }
 
 Result<std::vector<std::string>> Database::tables() {

@@ -34,7 +34,7 @@ TableInfo* Core::find_table(TransactionState& state, const Table& handle, Status
   TableInfo* info = tables_.find(TableId{handle.id_});
   const std::uint64_t creator = info == nullptr ? 0 : info->creator.load(std::memory_order_acquire);
   const bool usable = info != nullptr && (creator == 0 || creator == raw(state.own_id())) &&
-                      !info->dropped.load(std::memory_order_seq_cst) &&
+                      is_there(state, *info) &&
                       (info->dropper.load(std::memory_order_relaxed) == 0 ||
                        info->dropper.load(std::memory_order_relaxed) != raw(state.own_id()));
   if (!usable) [[unlikely]] {
@@ -44,6 +44,16 @@ TableInfo* Core::find_table(TransactionState& state, const Table& handle, Status
     return nullptr;
   }
   return info;
+}
+
+// A table that was dropped since is there for older snapshots; one that was made since is not.
+bool Core::is_there(const TransactionState& state, const TableInfo& table) noexcept {
+  const bool dropped = table.dropped.load(std::memory_order_seq_cst);
+  if (state.view != ReadView::snapshot) return !dropped;
+  const bool is_own = table.creator.load(std::memory_order_relaxed) == raw(state.own_id()) &&
+                      state.own_id() != kNoTransaction;
+  if (!is_own && table.created_ts.load(std::memory_order_relaxed) > raw(state.as_of)) return false;
+  return !dropped || table.dropped_ts.load(std::memory_order_relaxed) > raw(state.as_of);
 }
 
 Table Core::handle_of(const TableInfo& info) const noexcept {
@@ -113,7 +123,7 @@ Status Core::drop_table(TransactionState& state, const Table& handle) {
   TRY(begin_writing(state));
   // The lock first: while it was waited for, the table may have gone, and its name to another one.
   TRY(write_catalog(state, info->name, WriteKind::lock, {}));
-  if (info->dropped.load(std::memory_order_acquire)) return {StatusCode::not_found, "the table was dropped"};
+  if (!is_there(state, *info)) return {StatusCode::not_found, "the table was dropped"};
   TRY(write_catalog(state, info->name, WriteKind::erase, {}));
   {
     const GateHold inside(gate_, state);

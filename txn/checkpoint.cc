@@ -92,6 +92,10 @@ Status Core::capture(pages::CheckpointHeader& header, SavedUndoSource& source) {
   }
   source.committed_first = committed_first_;
   source.committed_last = committed_last_;
+  source.held = &held_;
+  source.is_dropped = [this](TableId table) {
+    return tables_.find(table)->dropped.load(std::memory_order_relaxed);
+  };
   for (const DroppedTable& table : dropped_tables_) source.dropped_trees.push_back(table.root);
   gate_.open();
   return {};

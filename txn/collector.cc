@@ -1,11 +1,16 @@
-// The collector: drops versions that nobody may ask for any more, in commit order; removes tombstones and
-// dropped tables; raises the horizon. Whoever ends a transaction does it for all, when enough has come
-// together.
+// The collector: drops versions that nobody may ask for any more, keeps the others for the snapshots that
+// need them, removes tombstones and dropped tables, raises the horizon. Whoever ends a transaction does it
+// for all, when enough has come together.
+//
+// Each version of a committed transaction is looked at once, soon after the commit, whatever snapshots live:
+// it is dropped unless one of them falls between the commit that made it and the one that replaced it
+// (`mvcc/live_snapshots.h`). What is needed moves to `held_`, and the undo log is used again.
 //
 // `collect_mutex_` is one turn of it. A checkpoint takes the same mutex around its instant, so that no
 // half-done collecting, and no large value between its last reference and its pages' return, is ever in a
 // checkpoint.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "txn/core.h"
@@ -16,38 +21,6 @@ using btree::ExclusiveGuard;
 using btree::Node;
 using btree::RowFlags;
 
-// Announces a snapshot in `word`. The time is read again after the announcement: either the collector's look
-// at the words sees it, or it came before the second reading, and then the collector's idea of the time is
-// not newer than the snapshot.
-Timestamp Core::register_snapshot(std::atomic<std::uint64_t>& word) noexcept {
-  std::uint64_t ts = published_ts_.load(std::memory_order_acquire);
-  for (;;) {
-    word.store(ts + 1, std::memory_order_seq_cst);
-    const std::uint64_t again = published_ts_.load(std::memory_order_seq_cst);
-    if (again == ts) return Timestamp{ts};
-    ts = again;
-  }
-}
-
-// No snapshot is, or will be, older than this. The words hold the timestamp plus one, so that 0 is none.
-Timestamp Core::oldest_snapshot() const noexcept {
-  std::uint64_t oldest = published_ts_.load(std::memory_order_seq_cst);
-  for (std::uint32_t i = 0; i < slots_.count(); ++i) {
-    const std::uint64_t word = slots_.at(i).snapshot_ts.load(std::memory_order_seq_cst);
-    if (word != 0) oldest = std::min(oldest, word - 1);
-  }
-  return Timestamp{oldest};
-}
-
-Timestamp Core::oldest_start() const noexcept {
-  std::uint64_t oldest = published_ts_.load(std::memory_order_seq_cst);
-  for (std::uint32_t i = 0; i < slots_.count(); ++i) {
-    const std::uint64_t word = slots_.at(i).start_ts.load(std::memory_order_seq_cst);
-    if (word != 0) oldest = std::min(oldest, word - 1);
-  }
-  return Timestamp{oldest};
-}
-
 void Core::collect(TransactionState& gate_holder, bool wait_for_turn) {
   std::unique_lock turn(collect_mutex_, std::defer_lock);
   if (wait_for_turn) {
@@ -55,34 +28,38 @@ void Core::collect(TransactionState& gate_holder, bool wait_for_turn) {
   } else if (!turn.try_lock()) {
     return;
   }
-  const Timestamp visible_to_all = oldest_snapshot();
-  mvcc::UndoLog* first = nullptr;
-  {
-    const std::lock_guard lock(commit_mutex_);
-    mvcc::UndoLog* last = nullptr;
-    std::uint32_t taken = 0;
-    for (mvcc::UndoLog* log = committed_first_; log != nullptr && log->commit_ts <= visible_to_all;
-         log = log->next_committed) {
-      last = log;
-      ++taken;
-    }
-    if (last != nullptr) {
-      first = std::exchange(committed_first_, last->next_committed);
-      last->next_committed = nullptr;
-      if (committed_first_ == nullptr) committed_last_ = nullptr;
-      uncollected_.fetch_sub(taken, std::memory_order_relaxed);
-    }
-  }
-  while (first != nullptr) {
+  look_at_snapshots();
+  for (mvcc::UndoLog* first = take_committed(live_.now()); first != nullptr;) {
     mvcc::UndoLog* const log = std::exchange(first, first->next_committed);
-    // Before any leaf is looked at: who puts a tombstone back afterwards sees it, and one that came back
-    // before is removed here.
-    collected_ts_.store(raw(log->commit_ts), std::memory_order_relaxed);
-    if (const Status status = collect_log(gate_holder, *log); !status.ok()) fail_writing(status);
+    collect_log(gate_holder, *log);
     undo_pool_.give_back(log);
   }
-  collect_dropped_tables(gate_holder, visible_to_all);
+  collect_held(gate_holder, held_.take_ended(live_));
+  keep_snapshots_in_bounds(gate_holder);
+  const auto& held = held_.by_snapshot();
+  held_by_oldest_.store(held.empty() ? 0 : raw(held.begin()->first) + 1, std::memory_order_relaxed);
+  collect_dropped_tables(gate_holder, live_.now());
+  const Timestamp visible_to_all = live_.oldest();
   statuses_->advance(log_ == nullptr ? visible_to_all : std::min(visible_to_all, log_->durable_timestamp()));
+  statuses_->compact(live_);
+}
+
+// The undo logs of what was committed up to `until`, in commit order.
+mvcc::UndoLog* Core::take_committed(Timestamp until) {
+  const std::lock_guard lock(commit_mutex_);
+  mvcc::UndoLog* last = nullptr;
+  std::uint32_t taken = 0;
+  for (mvcc::UndoLog* log = committed_first_; log != nullptr && log->commit_ts <= until;
+       log = log->next_committed) {
+    last = log;
+    ++taken;
+  }
+  if (last == nullptr) return nullptr;
+  mvcc::UndoLog* const first = std::exchange(committed_first_, last->next_committed);
+  last->next_committed = nullptr;
+  if (committed_first_ == nullptr) committed_last_ = nullptr;
+  uncollected_.fetch_sub(taken, std::memory_order_relaxed);
+  return first;
 }
 
 // Before what it tells of is gone from the pages: who reads them afterwards sees it.
@@ -92,39 +69,120 @@ void Core::raise_traceless(Timestamp ts) noexcept {
   }
 }
 
-Status Core::collect_log(TransactionState& gate_holder, mvcc::UndoLog& log) {
-  Status status;
+void Core::collect_log(TransactionState& gate_holder, mvcc::UndoLog& log) {
   for (mvcc::Version* v = log.newest; v != nullptr; v = v->older_in_log) {
-    if (v->kind == mvcc::VersionKind::drop_table)
-      dropped_tables_.push_back({v->root, log.commit_ts, std::nullopt});
-    if (v->kind != mvcc::VersionKind::row && v->kind != mvcc::VersionKind::absent) continue;
-    versions_.remove(v);
-    // After a failure the rest is only forgotten: the pages stay as they are until the database is opened
-    // again.
-    if (v->erases) raise_traceless(log.commit_ts);
-    if (status.ok() && v->erases) status = purge_tombstone(gate_holder, *v);
-    if (status.ok() && v->kind == mvcc::VersionKind::row && has(v->flags, RowFlags::large) &&
-        !v->shares_value) {
-      const GateHold inside(gate_, gate_holder);
-      status = free_chain_pages(btree::load_reference(v->value()).first);
+    switch (v->kind) {
+      case mvcc::VersionKind::row:
+      case mvcc::VersionKind::absent: collect_version(gate_holder, *v, log.commit_ts); break;
+      case mvcc::VersionKind::drop_table:
+        dropped_tables_.push_back({v->root, log.commit_ts, std::nullopt});
+        break;
+      case mvcc::VersionKind::create_table: break;
     }
   }
-  return status;
 }
 
-// A leaf's latch orders this load behind the collector's store if the collector held that leaf before.
-bool Core::is_collected(TransactionId writer) const noexcept {
-  const mvcc::TransactionStatus status = statuses_->find(writer);
-  return status.state == mvcc::TransactionState::committed &&
-         raw(status.commit_ts) <= collected_ts_.load(std::memory_order_relaxed);
+// One version of a transaction that committed at `end_ts`, in its undo log. The newest snapshot before that
+// decides: if it does not need the version, no older one of those that may need it is held back by it.
+void Core::collect_version(TransactionState& gate_holder, mvcc::Version& version, Timestamp end_ts) {
+  const Timestamp* const snapshot = live_.newest_before(end_ts);
+  const bool needed = snapshot != nullptr && is_needed(version, *snapshot, end_ts);
+  bool tombstone_stays = version.erases;
+  if (version.erases && (snapshot == nullptr || (!needed && !live_.writing_before(end_ts)))) {
+    const Purge condition = snapshot == nullptr ? Purge::whenever : Purge::unless_older_versions;
+    if (!needed && version.is_in_store()) versions_.remove(&version);
+    raise_traceless(end_ts);
+    if (const Status status = purge_tombstone(gate_holder, version, condition, tombstone_stays); !status.ok())
+      fail_writing(status);
+  }
+  if (needed || tombstone_stays) {
+    mvcc::Version* const held = mvcc::make_held(version, needed);
+    if (needed) versions_.replace(&version, held);
+    held_.hold(*snapshot, held);
+  }
+  if (needed) return;
+  if (const Status status = drop_value(gate_holder, version); !status.ok()) fail_writing(status);
+}
+
+// Items whose snapshot has ended: to the next one that needs them, or away.
+void Core::collect_held(TransactionState& gate_holder, mvcc::Version* first) {
+  while (first != nullptr) {
+    mvcc::Version* const version = std::exchange(first, first->older_in_log);
+    const Timestamp end_ts = statuses_->find(version->superseder).commit_ts;
+    DCHECK(raw(end_ts) != 0, "the snapshot kept the horizon back");
+    const Timestamp* const snapshot = live_.newest_before(end_ts);
+    const bool was_needed = version->is_in_store();
+    const bool needed = was_needed && snapshot != nullptr && is_needed(*version, *snapshot, end_ts);
+    if (needed) {
+      held_.hold(*snapshot, version);
+      continue;
+    }
+    Status status;
+    if (was_needed) status = drop_value(gate_holder, *version);
+    bool stays = version->erases;
+    if (status.ok() && version->erases && (snapshot == nullptr || !live_.writing_before(end_ts))) {
+      raise_traceless(end_ts);
+      status = purge_tombstone(gate_holder, *version,
+                               snapshot == nullptr ? Purge::whenever : Purge::unless_older_versions, stays);
+    }
+    if (!status.ok()) fail_writing(status);
+    if (stays && snapshot != nullptr) {
+      held_.hold(*snapshot, was_needed ? mvcc::make_held(*version, false) : version);
+      if (!was_needed) continue;
+    }
+    mvcc::free_held(version);
+  }
+}
+
+bool Core::is_needed(const mvcc::Version& version, Timestamp snapshot, Timestamp end_ts) const noexcept {
+  if (!version.has_value() || version.is_own_older()) return false;
+  return mvcc::is_needed(snapshot, statuses_->find(version.writer).commit_ts, end_ts);
+}
+
+// Nobody reads the version any more. A large value goes with it, unless a row or an older version refers to
+// it, too: who only locked the key left it where it was.
+Status Core::drop_value(TransactionState& gate_holder, mvcc::Version& version) {
+  if (version.is_in_store()) versions_.remove(&version);
+  if (version.kind != mvcc::VersionKind::row || !has(version.flags, RowFlags::large) || version.shares_value)
+    return {};
+  const PageId first = btree::load_reference(version.value()).first;
+  const bool inherited =
+      versions_.find_to_change(version.table, version.key(), [first](mvcc::Version& older) {
+        const bool same = older.kind == mvcc::VersionKind::row && has(older.flags, RowFlags::large) &&
+                          older.shares_value && btree::load_reference(older.value()).first == first;
+        if (same) older.shares_value = false;
+        return same;
+      });
+  if (inherited) return {};
+  // After a failure nothing is given back: the pages stay as they are until the database is opened again.
+  TRY(writing_health());
+  const GateHold inside(gate_, gate_holder);
+  return free_chain_pages(first);
 }
 
 // The row that a transaction erased, or locked where there was none, leaves the leaf, unless somebody wrote
-// it since.
-Status Core::purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version) {
+// it since. `stays`: not yet, for older versions of the key are needed, and only the tombstone leads to them.
+// Where a transaction in progress stands on it, that one's rolling back must not bring it back.
+Status Core::purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version, Purge condition,
+                             bool& stays) {
+  stays = false;
   if (tables_.find(version.table)->dropped.load(std::memory_order_acquire)) return {};
+  TRY(writing_health());
+  const TransactionId writer = version.superseder;
   const GateHold inside(gate_, gate_holder);
-  return remove_tombstone(version.root, version.key(), version.superseder);
+  return remove_row_if(version.root, version.key(), [&](const btree::RowView& row) {
+    const bool is_it = has(row.flags, RowFlags::erased) && row.writer == writer;
+    const bool covered = versions_.find_to_change(version.table, version.key(), [&](mvcc::Version& older) {
+      if (older.writer == writer && !is_it) {
+        older.is_purged = condition == Purge::whenever;
+        stays = condition != Purge::whenever;
+        return true;
+      }
+      return is_it && condition == Purge::unless_older_versions;
+    });
+    if (is_it && covered) stays = true;
+    return is_it && !covered;
+  });
 }
 
 Status Core::remove_tombstone(PageId root, std::string_view key, TransactionId writer) {

@@ -5,6 +5,7 @@
 //   core_write.cc     put, insert, erase, locks      large_value.cc    values in page chains
 //   core_end.cc       commit, abort                  rollback.cc       undo, savepoints
 //   catalog.cc        tables                         collector.cc      old versions, tombstones, the horizon
+//   snapshots.cc      who reads from what
 //   checkpoint.cc     checkpoints                    verify.cc         checks and figures
 //   api.cc            the public classes
 //
@@ -23,6 +24,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "base/file.h"
@@ -30,6 +32,8 @@
 #include "btree/btree.h"
 #include "btree/page_chain.h"
 #include "isolith/database.h"
+#include "mvcc/held_versions.h"
+#include "mvcc/live_snapshots.h"
 #include "mvcc/status_table.h"
 #include "mvcc/version_store.h"
 #include "pages/page_cache.h"
@@ -64,6 +68,15 @@ class Core {
   // The handle is gone: aborts what is active.
   void release_transaction(TransactionState& state);
   void release_handle(TransactionState& state);
+
+  // ---- snapshots.cc ----
+  // `shared` absent: what is committed now.
+  Result<Snapshot> hold_snapshot(std::optional<Timestamp> shared, std::string_view name);
+  Result<Snapshot> snapshot_of(TransactionState& state);
+  Result<Snapshot> find_snapshot(std::string_view name);
+  void copy_snapshot(TransactionState& state) noexcept;
+  void release_snapshot(TransactionState& state);
+  std::vector<TransactionInfo> active_transactions();
 
   // ---- core_read.cc ----
   Status get(TransactionState& state, const Table& table, std::string_view key, std::string& value);
@@ -132,6 +145,8 @@ class Core {
   Status check_writable(TransactionState& state);
   // Null and `status` set when the handle is not of a table that this transaction can use.
   TableInfo* find_table(TransactionState& state, const Table& table, Status& status) const;
+  // Whether the transaction can read the table: it is there for what it reads from.
+  [[nodiscard]] static bool is_there(const TransactionState& state, const TableInfo& table) noexcept;
   [[nodiscard]] Status writing_health() const;
   void fail_writing(const Status& reason);
 
@@ -147,6 +162,8 @@ class Core {
     return rule.bounded && writer == rule.own && has(flags, btree::RowFlags::locked);
   }
   bool judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer);
+  bool find_older(TransactionState& state, const TableInfo& table, std::string_view key,
+                  const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value, Found& found);
   // The transaction found nothing at a place: perhaps for an erasing that is not durable yet and whose
   // tombstone is collected. Loaded after the place was read, so it counts what emptied it.
   void note_absence(TransactionState& state) const noexcept {
@@ -161,6 +178,8 @@ class Core {
   struct Change;
   enum class Outcome : std::uint8_t { done, wait, no_room, refused };
   Status begin_writing(TransactionState& state);
+  Status dropped_since(TransactionState& state, const TableInfo& table);
+  static Status write_conflict(const TransactionState& state, const Change& change, Timestamp other_commit);
   Outcome try_change(TransactionState& state, Change& change, Status& status);
   Outcome change_leaf(TransactionState& state, Change& change, btree::ExclusiveGuard& leaf, Status& status);
   Outcome judge_change(TransactionState& state, Change& change, Status& status);
@@ -189,6 +208,7 @@ class Core {
 
   // core_end.cc
   Status commit_writes(TransactionState& state);
+  void publish_tables(const TransactionState& state, Timestamp ts);
   void finish(TransactionState& state, Phase phase);
   void end_after(TransactionState& state, const Status& status);
 
@@ -201,16 +221,45 @@ class Core {
   Status load_catalog();
   Status free_tree(PageId root);
 
-  // collector.cc
-  Timestamp register_snapshot(std::atomic<std::uint64_t>& word) noexcept;
-  [[nodiscard]] Timestamp oldest_snapshot() const noexcept;
+  // snapshots.cc
+  Timestamp register_snapshot(TransactionState& state, bool may_write) noexcept;
+  [[nodiscard]] bool is_read_from(Timestamp ts, const TransactionState& by_other_than,
+                                  std::uint64_t& since_ms) const;
+  Status share_snapshot(TransactionState& state, Timestamp ts);
+  Status begin_on_snapshot(TransactionState& state, const Snapshot& snapshot);
+  [[nodiscard]] bool is_name_taken(std::string_view name) const;
+  void look_at_snapshots();
   [[nodiscard]] Timestamp oldest_start() const noexcept;
+  void keep_snapshots_in_bounds(TransactionState& gate_holder);
+  bool fail_oldest_snapshot(std::uint64_t older_than_ms);
+  // What the transaction read is what its snapshot holds: it was not failed. To be asked after reading.
+  static bool is_snapshot_intact(const TransactionState& state) noexcept {
+    const std::uint64_t expired = state.expired.load(std::memory_order_acquire);
+    return expired == 0 || expired != state.snapshot.load(std::memory_order_relaxed);
+  }
+  Status snapshot_failure(TransactionState& state);
+  static bool is_active(const TransactionState& state) noexcept {
+    return state.handles.load(std::memory_order_relaxed) != 0 &&
+           (state.start_ts.load(std::memory_order_relaxed) != 0 ||
+            state.snapshot.load(std::memory_order_relaxed) != 0);
+  }
+  void describe(TransactionState& state, std::string_view label);
+  void forget_description(TransactionState& state) noexcept;
+  TransactionInfo info_of(const TransactionState& state);
+
+  // collector.cc
   void raise_traceless(Timestamp ts) noexcept;
-  // Whether the collector has come to what this transaction committed. To be asked with the row's leaf held.
-  [[nodiscard]] bool is_collected(TransactionId writer) const noexcept;
   void collect(TransactionState& gate_holder, bool wait_for_turn);
-  Status collect_log(TransactionState& gate_holder, mvcc::UndoLog& log);
-  Status purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version);
+  mvcc::UndoLog* take_committed(Timestamp until);
+  void collect_log(TransactionState& gate_holder, mvcc::UndoLog& log);
+  void collect_version(TransactionState& gate_holder, mvcc::Version& version, Timestamp end_ts);
+  void collect_held(TransactionState& gate_holder, mvcc::Version* first);
+  [[nodiscard]] bool is_needed(const mvcc::Version& version, Timestamp snapshot,
+                               Timestamp end_ts) const noexcept;
+  Status drop_value(TransactionState& gate_holder, mvcc::Version& version);
+  enum class Purge : std::uint8_t { whenever, unless_older_versions };
+  Status purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version, Purge condition,
+                         bool& stays);
   Status remove_tombstone(PageId root, std::string_view key, TransactionId writer);
   Status remove_row(PageId root, std::string_view key);
   Status remove_row_if(PageId root, std::string_view key,
@@ -244,12 +293,12 @@ class Core {
   base::FileSystem& files_;
   std::unique_ptr<base::SimulatedDisk> memory_;  // of a database in memory
   std::string path_;
-  const std::uint64_t instance_;                 // tells the handles of this opening from others
+  const std::uint64_t instance_;  // tells the handles of this opening from others
   WaitHook& hook_;
   std::unique_ptr<base::File> directory_lock_;
   std::unique_ptr<pages::PageFile> file_;
   std::unique_ptr<pages::PageCache> cache_;
-  std::unique_ptr<wal::LogWriter> log_;          // null: in memory, or read-only
+  std::unique_ptr<wal::LogWriter> log_;  // null: in memory, or read-only
   std::unique_ptr<mvcc::StatusTable> statuses_;
   mvcc::VersionStore versions_;
   UndoPool undo_pool_;
@@ -264,14 +313,13 @@ class Core {
 
   // Commit order.
   alignas(64) std::mutex commit_mutex_;
-  std::uint64_t newest_ts_ = 0;                              // given out
-  mvcc::UndoLog* committed_first_ = nullptr;                 // to be collected, in commit order
+  std::uint64_t newest_ts_ = 0;               // given out
+  mvcc::UndoLog* committed_first_ = nullptr;  // to be collected, in commit order
   mvcc::UndoLog* committed_last_ = nullptr;
   std::atomic<std::uint32_t> uncollected_{0};
   // The newest commit whose erased rows or dropped tables have left no trace (`note_absence`).
   std::atomic<std::uint64_t> traceless_ts_{0};
-  std::atomic<std::uint64_t> collected_ts_{0};               // the collector has come to here
-  alignas(64) std::atomic<std::uint64_t> published_ts_{0};   // everything up to it is visible
+  alignas(64) std::atomic<std::uint64_t> published_ts_{0};  // everything up to it is visible
 
   // Collector.
   std::mutex collect_mutex_;
@@ -280,12 +328,25 @@ class Core {
     Timestamp dropped_ts{};
     std::optional<Timestamp> unused_since;  // everybody who began before the drop had ended by then
   };
-  std::vector<DroppedTable> dropped_tables_;                 // under collect_mutex_
+  std::vector<DroppedTable> dropped_tables_;  // under collect_mutex_
+  mvcc::LiveSnapshots live_;                  // of the turn, under collect_mutex_
+  mvcc::HeldVersions held_;                   // under collect_mutex_
+  std::atomic<std::uint64_t> snapshots_failed_{0};
+  std::atomic<std::uint64_t> held_by_oldest_{0};  // the snapshot, as a time plus one; 0: nothing is
+
+  // Snapshots that go from one slot to another, and what reports say of slots.
+  std::mutex share_mutex_;
+  struct Description {
+    std::string level;  // of a level of the program's own
+    std::string label;
+    bool is_held = false;  // a held snapshot; `label` is its name
+  };
+  std::unordered_map<std::uint32_t, Description> descriptions_;  // of slots, under share_mutex_
 
   // Checkpointer and background thread.
   std::mutex checkpoint_mutex_;
-  std::vector<PageId> saved_undo_pages_;                     // of the last checkpoint
-  std::atomic<std::uint64_t> checkpoint_lsn_{0};             // of the last one, or of the last try
+  std::vector<PageId> saved_undo_pages_;          // of the last checkpoint
+  std::atomic<std::uint64_t> checkpoint_lsn_{0};  // of the last one, or of the last try
   std::atomic<std::uint64_t> checkpoints_{0};
   std::mutex background_mutex_;
   std::condition_variable background_wake_;
@@ -296,7 +357,7 @@ class Core {
 
   // State of the whole.
   std::atomic<bool> closed_{false};
-  std::atomic<std::uint64_t> orphans_{0};                    // handles that outlive the database
+  std::atomic<std::uint64_t> orphans_{0};  // handles that outlive the database
   mutable std::mutex health_mutex_;
   Status writing_failure_;
   Status last_checkpoint_;

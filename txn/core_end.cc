@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "txn/core.h"
 
@@ -11,6 +12,7 @@ namespace {
 // Committed transactions whose old versions wait before somebody collects them: enough to share the look at
 // the snapshots.
 constexpr std::uint32_t kCollectEvery = 32;
+constexpr std::uint32_t kSlotsEachCollect = 8;  // or more, where there are many slots to look at
 
 }  // namespace
 
@@ -21,23 +23,40 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
     return Status(StatusCode::busy,
                   "more than " + std::to_string(Slots::kSlotsMax) + " transactions are open");
   }
-  state->handles.store(1, std::memory_order_relaxed);
-  state->phase = Phase::active;
   state->read_only = options.read_only;
   state->durability = options.durability.value_or(options_.default_durability);
-  state->policy = options.policy != nullptr
-                      ? options.policy
-                      : &policy_of(options.isolation.value_or(options_.default_isolation));
+  const IsolationPolicy& built_in = options.snapshot != nullptr
+                                        ? policy_of(Isolation::snapshot)
+                                        : policy_of(options.isolation.value_or(options_.default_isolation));
+  const bool is_custom = options.policy != nullptr && options.snapshot == nullptr;
+  state->policy = is_custom ? options.policy : &built_in;
   state->view = state->policy->read_view();
-  ++state->serial;
+  state->as_of = Timestamp{0};
   state->seen_ts = Timestamp{0};
+  ++state->serial;
+  state->start_ms.store(base::coarse_clock_ms(), std::memory_order_relaxed);
+  state->built_in.store(is_custom ? nullptr : &built_in, std::memory_order_relaxed);
   // Announced before any table is looked at (txn/table_directory.h).
-  state->start_ts.exchange(published_ts_.load(std::memory_order_acquire) + 1, std::memory_order_seq_cst);
+  if (options.snapshot != nullptr) {
+    if (Status status = begin_on_snapshot(*state, *options.snapshot); !status.ok()) {
+      Slots::release(*state);
+      return status;
+    }
+  } else if (state->view == ReadView::snapshot) {
+    state->as_of = register_snapshot(*state, !options.read_only);
+  } else {
+    state->start_ts.exchange(published_ts_.load(std::memory_order_acquire) + 1, std::memory_order_seq_cst);
+  }
+  if (is_custom || !options.label.empty()) [[unlikely]]
+    describe(*state, options.label);
+  state->handles.store(1, std::memory_order_relaxed);
+  state->phase = Phase::active;
   return Transaction(this, state);
 }
 
 Status Core::check_active(const TransactionState& state) const {
-  if (state.phase == Phase::active) [[likely]] return {};
+  if (state.phase == Phase::active) [[likely]]
+    return {};
   if (closed_.load(std::memory_order_acquire)) return {StatusCode::aborted, "the database is closed"};
   return {StatusCode::aborted, state.phase == Phase::committed ? "the transaction is committed already"
                                                                : "the transaction was aborted"};
@@ -45,13 +64,32 @@ Status Core::check_active(const TransactionState& state) const {
 
 Status Core::commit(TransactionState& state) {
   TRY(check_active(state));
-  if (state.undo != nullptr) return commit_writes(state);
+  if (state.undo != nullptr) {
+    // What it should have met may have been given up with its snapshot.
+    if (state.view == ReadView::snapshot && !is_snapshot_intact(state)) return snapshot_failure(state);
+    return commit_writes(state);
+  }
   const Timestamp seen = state.seen_ts;
   const bool waits = state.durability == Durability::sync && log_ != nullptr && raw(seen) != 0 &&
                      seen > log_->durable_timestamp();
   finish(state, Phase::committed);
   // What it has read must not be lost by a crash once its caller has acted on it.
   return waits ? log_->make_durable(log_->appended_lsn(), kNoTransaction) : Status();
+}
+
+// Made and dropped tables are so for everybody.
+void Core::publish_tables(const TransactionState& state, Timestamp ts) {
+  for (const mvcc::Version* v = state.undo->newest; v != nullptr; v = v->older_in_log) {
+    if (v->kind == mvcc::VersionKind::drop_table) {
+      raise_traceless(ts);
+      tables_.find(v->table)->dropped_ts.store(raw(ts), std::memory_order_relaxed);
+      tables_.find(v->table)->dropped.store(true, std::memory_order_seq_cst);
+    }
+    if (v->kind == mvcc::VersionKind::create_table) {
+      tables_.find(v->table)->created_ts.store(raw(ts), std::memory_order_relaxed);
+      tables_.find(v->table)->creator.store(0, std::memory_order_release);
+    }
+  }
 }
 
 Status Core::commit_writes(TransactionState& state) {
@@ -76,15 +114,7 @@ Status Core::commit_writes(TransactionState& state) {
     }
     if (status.ok()) {
       newest_ts_ = raw(ts);
-      for (const mvcc::Version* v = state.undo->newest; v != nullptr && state.changes_tables;
-           v = v->older_in_log) {
-        if (v->kind == mvcc::VersionKind::drop_table) {
-          raise_traceless(ts);
-          tables_.find(v->table)->dropped.store(true, std::memory_order_seq_cst);
-        }
-        if (v->kind == mvcc::VersionKind::create_table)
-          tables_.find(v->table)->creator.store(0, std::memory_order_release);
-      }
+      if (state.changes_tables) publish_tables(state, ts);
       // The one store that makes all of it visible; then the time moves on, so that a snapshot taken now
       // contains it.
       statuses_->set_committed(id, ts);
@@ -104,7 +134,10 @@ Status Core::commit_writes(TransactionState& state) {
   }
   const Durability durability = state.durability;
   commits_.fetch_add(1, std::memory_order_relaxed);
-  if (uncollected_.fetch_add(1, std::memory_order_relaxed) + 1 >= kCollectEvery) collect(state, false);
+  if (uncollected_.fetch_add(1, std::memory_order_relaxed) + 1 >=
+      std::max(kCollectEvery, slots_.count() / kSlotsEachCollect)) {
+    collect(state, false);
+  }
   finish(state, Phase::committed);
   if (log_ == nullptr) return {};
   if (raw(end) > checkpoint_lsn_.load(std::memory_order_relaxed) + options_.checkpoint_log_bytes)
@@ -168,10 +201,20 @@ void Core::finish(TransactionState& state, Phase phase) {
     state.savepoints.clear();
     state.tail.reset();
   }
-  state.cursor_snapshots.clear();
-  if (state.snapshot_ts.load(std::memory_order_relaxed) != 0)
-    state.snapshot_ts.store(0, std::memory_order_release);
-  state.start_ts.store(0, std::memory_order_release);
+  for (TransactionState* slot : state.cursor_slots) {
+    slot->snapshot.store(0, std::memory_order_release);
+    Slots::release(*slot);
+  }
+  state.cursor_slots.clear();
+  if (state.is_described) [[unlikely]]
+    forget_description(state);
+  if (const std::uint64_t word = state.snapshot.load(std::memory_order_relaxed); word != 0) {
+    state.snapshot.store(0, std::memory_order_release);
+    // What waits for the oldest snapshot goes with it, also when nobody writes any more.
+    const std::uint64_t held_by = held_by_oldest_.load(std::memory_order_relaxed);
+    if (held_by != 0 && raw(SnapshotWord::decode(word).ts) + 1 <= held_by) collect(state, false);
+  }
+  if (state.start_ts.load(std::memory_order_relaxed) != 0) state.start_ts.store(0, std::memory_order_release);
 }
 
 void Core::release_transaction(TransactionState& state) {

@@ -17,7 +17,7 @@ using pages::SharedGuard;
 using pages::Step;
 
 mvcc::ReadRule Core::read_rule(const TransactionState& state) const noexcept {
-  return {state.view, state.own_id(), Timestamp{0}, false};
+  return {state.view, state.own_id(), state.as_of, state.view == ReadView::snapshot};
 }
 
 // Whether a version that `writer` wrote is seen. A commit that may not be durable yet is noted: a read-only
@@ -73,12 +73,12 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   }));
   if (invisible) TRY(find_row_shared(state, table, key, rule, value, found));
   if (!found.exists) note_absence(state);
-  return {};
+  return rule.bounded && !is_snapshot_intact(state) ? snapshot_failure(state) : Status();
 }
 
 // The newest version is not for this reader: look into the version store, with the leaf held so that row and
-// store are of one moment. When the row's writer ends in between, its old version may be gone and its row is
-// the answer: look again.
+// store are of one moment. A reader without a snapshot that finds nothing looks again: the row's writer ended
+// in between, and its old version was dropped.
 Status Core::find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
                              const mvcc::ReadRule& rule, std::string& value, Found& found) {
   const btree::BTree tree(*cache_, table.root);
@@ -94,16 +94,38 @@ Status Core::find_row_shared(TransactionState& state, const TableInfo& table, st
       copy_row(row, value, found);
       return {};
     }
-    const bool answered = versions_.find(table.id, key, [&](const mvcc::Version& version) {
-      if (version.kind == mvcc::VersionKind::row && (!judge_version(state, rule, version.writer) ||
-                                                     is_only_locked(rule, version.writer, version.flags))) {
-        return false;
-      }
-      copy_row(version, value, found);
-      return true;
-    });
-    if (answered) return {};
+    if (find_older(state, table, key, rule, row.writer, value, found)) return {};
   }
+}
+
+// False: look again. A reader without a snapshot takes no version but the next older one, each replaced by
+// who wrote the one before: with one missing in between, an even older one may still be there for somebody's
+// snapshot. A reader with a snapshot finds what its snapshot needs, or the key was absent.
+bool Core::find_older(TransactionState& state, const TableInfo& table, std::string_view key,
+                      const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value,
+                      Found& found) {
+  TransactionId newer = row_writer;
+  bool answered = rule.bounded;
+  (void)versions_.find(table.id, key, [&](const mvcc::Version& version) {
+    if (rule.bounded) {
+      const mvcc::TransactionStatus end = statuses_->find(version.superseder);
+      if (mvcc::is_over(rule, version.superseder, end)) {
+        state.seen_ts = std::max(state.seen_ts, end.commit_ts);
+        return true;
+      }
+    } else if (version.superseder != newer) {
+      return true;
+    }
+    newer = version.writer;
+    if (version.kind == mvcc::VersionKind::row && (!judge_version(state, rule, version.writer) ||
+                                                   is_only_locked(rule, version.writer, version.flags))) {
+      return false;
+    }
+    copy_row(version, value, found);
+    answered = true;
+    return true;
+  });
+  return answered;
 }
 
 Step Core::read_large(const Found& found, std::uint64_t offset, char* to, std::size_t size, Status& failure) {

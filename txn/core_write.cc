@@ -22,7 +22,8 @@ constexpr std::size_t kSpillBytes = std::size_t{48} << 10;
 }  // namespace
 
 Status Core::begin_writing(TransactionState& state) {
-  if (state.undo != nullptr) [[likely]] return {};
+  if (state.undo != nullptr) [[likely]]
+    return {};
   // A checkpoint looks at `undo` with the gate closed.
   const GateHold inside(gate_, state);
   const TransactionId id = statuses_->begin();
@@ -47,6 +48,7 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
   if (table == nullptr) return status;
   TRY(check_writable(state));
   TRY(check_key(key));
+  if (table->dropped.load(std::memory_order_relaxed)) return dropped_since(state, *table);
   if (value.size() > kMaxValueBytes) {
     return {StatusCode::too_large,
             "a value of " + std::to_string(value.size()) + " bytes; the limit is 4 GiB"};
@@ -60,6 +62,21 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
     case WriteKind::grow: break;
   }
   return {};
+}
+
+// The snapshot still has the table: the drop is a newer change of all of it.
+Status Core::dropped_since(TransactionState& state, const TableInfo& table) {
+  Status status =
+      Status::conflict(ConflictReason::write_conflict,
+                       "the table " + table.name + " was dropped after the snapshot was taken: run it again",
+                       {raw(state.own_id()),
+                        raw(state.as_of),
+                        0,
+                        table.dropped_ts.load(std::memory_order_relaxed),
+                        table.name,
+                        {}});
+  end_after(state, status);
+  return status;
 }
 
 // The change without its redo.
@@ -117,15 +134,23 @@ Core::Outcome Core::try_change(TransactionState& state, Change& change, Status& 
   return status.ok() ? change_leaf(state, change, leaf, status) : Outcome::refused;
 }
 
+Status Core::write_conflict(const TransactionState& state, const Change& change, Timestamp other_commit) {
+  const ConflictReport report{raw(state.own_id()), raw(state.as_of),  raw(change.met),
+                              raw(other_commit),   change.table.name, std::string(change.key)};
+  std::string text = describe_key(change.table.name, change.key);
+  text += " was written by T" + std::to_string(report.other) + ", which committed after the snapshot of T" +
+          std::to_string(report.transaction) + " (at " + std::to_string(report.other_commit) +
+          "; the snapshot is " + std::to_string(report.snapshot) + "): run it again";
+  return Status::conflict(ConflictReason::write_conflict, std::move(text), report);
+}
+
 // Whether the row that the change met lets it go on.
 Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status& status) {
   if (change.found && change.met != state.own_id()) {
     const mvcc::TransactionStatus met = statuses_->find(change.met);
     if (met.state != mvcc::TransactionState::committed) return Outcome::wait;
-    if (state.policy->on_committed_version({raw(met.commit_ts), 0}) == WriteRule::conflict) {
-      status = Status::conflict(ConflictReason::write_conflict, describe_key(change.table.name, change.key) +
-                                                                    " has a newer version, by T" +
-                                                                    std::to_string(raw(change.met)));
+    if (state.policy->on_committed_version({raw(met.commit_ts), raw(state.as_of)}) == WriteRule::conflict) {
+      status = write_conflict(state, change, met.commit_ts);
       return Outcome::refused;
     }
   }
@@ -154,9 +179,9 @@ Core::Outcome Core::change_leaf(TransactionState& state, Change& change, Exclusi
   // The old row is copied first: what is written may be a view of it.
   mvcc::Version* version = nullptr;
   const RowFlags flags = change.new_flags(row);
-  const bool keeps_old = change.kind != WriteKind::grow &&
-                         (!own_row || !state.savepoints.empty() || has(flags, RowFlags::erased) ||
-                          has(row.flags, RowFlags::large));
+  const bool keeps_old =
+      change.kind != WriteKind::grow && (!own_row || !state.savepoints.empty() ||
+                                         has(flags, RowFlags::erased) || has(row.flags, RowFlags::large));
   std::string_view value = change.value;
   if (keeps_old) {
     version = state.undo->make(change.key, row.value);

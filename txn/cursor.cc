@@ -25,26 +25,28 @@ CursorState::CursorState(Core& core, TransactionState& state, const TableInfo& t
     : core_(core), state_(state), serial_(state.serial), table_(table), lo_(range.lo) {
   if (range.hi) hi_.emplace(*range.hi);
   rule_ = core.read_rule(state);
+  if (rule_.view == ReadView::snapshot) announcer_ = &state;
   if (rule_.view == ReadView::newest_committed) {
-    // One word announces the oldest of the transaction's snapshots; it keeps what newer ones need, too.
-    snapshot_ = state.cursor_snapshots.empty()
-                    ? core.register_snapshot(state.snapshot_ts)
-                    : Timestamp{core.published_ts_.load(std::memory_order_acquire)};
-    state.cursor_snapshots.push_back(snapshot_);
-    rule_.as_of = snapshot_;
+    // A snapshot of its own. The transaction's slot announces one; what a second one needs it does not keep.
     rule_.bounded = true;
+    announcer_ = &state;
+    if (state.snapshot.load(std::memory_order_relaxed) != 0) {
+      announcer_ = core.slots_.acquire();
+      if (announcer_ != nullptr) state.cursor_slots.push_back(announcer_);
+    }
+    if (announcer_ != nullptr) rule_.as_of = core.register_snapshot(*announcer_, false);
   }
   writes = &state.writes;
   state.handles.fetch_add(1, std::memory_order_relaxed);
 }
 
 CursorState::~CursorState() {
-  auto& snapshots = state_.cursor_snapshots;
-  if (rule_.bounded && state_.serial == serial_ && state_.phase == Phase::active) {
-    if (const auto own = std::find(snapshots.begin(), snapshots.end(), snapshot_); own != snapshots.end()) {
-      snapshots.erase(own);
-      const auto oldest = std::min_element(snapshots.begin(), snapshots.end());
-      state_.snapshot_ts.store(oldest == snapshots.end() ? 0 : raw(*oldest) + 1, std::memory_order_release);
+  const bool is_own = rule_.view == ReadView::newest_committed && announcer_ != nullptr;
+  if (is_own && state_.serial == serial_ && state_.phase == Phase::active) {
+    announcer_->snapshot.store(0, std::memory_order_release);
+    if (announcer_ != &state_) {
+      std::erase(state_.cursor_slots, announcer_);
+      Slots::release(*announcer_);
     }
   }
   core_.release_handle(state_);
@@ -59,9 +61,8 @@ bool CursorState::ready() {
 bool CursorState::transaction_goes_on() {
   status_ = state_.serial == serial_ ? core_.check_active(state_)
                                      : Status(StatusCode::aborted, "the cursor's transaction is over");
-  if (status_.ok() && table_.dropped.load(std::memory_order_acquire)) {
+  if (status_.ok() && !Core::is_there(state_, table_))
     status_ = Status(StatusCode::not_found, "the table was dropped");
-  }
   return status_.ok();
 }
 
@@ -133,6 +134,10 @@ void CursorState::fill() {
     }
   }
   core_.note_absence(state_);  // between the rows
+  if (rule_.bounded && !Core::is_snapshot_intact(*announcer_)) {
+    status_ = core_.snapshot_failure(state_);
+    return clear();
+  }
   batch_limit_ = std::min(batch_limit_ * 2, kBatchMax);
   row = rows_.data();
   end = row + rows_.size();
@@ -333,7 +338,9 @@ Result<Cursor> Core::cursor(TransactionState& state, const Table& handle, const 
   if (table == nullptr) return status;
   TRY(check_key(range.lo));
   if (range.hi) TRY(check_key(*range.hi));
-  return Cursor(std::make_unique<CursorState>(*this, state, *table, range));
+  auto rows = std::make_unique<CursorState>(*this, state, *table, range);
+  if (!rows->has_snapshot()) return Status(StatusCode::busy, "no slot is free for the cursor's snapshot");
+  return Cursor(std::move(rows));
 }
 
 Result<std::uint64_t> Core::erase_range(TransactionState& state, const Table& table, const KeyRange& range) {

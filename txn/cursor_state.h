@@ -25,6 +25,8 @@ class CursorState : public CursorBatch {
   CursorState(const CursorState&) = delete;
   CursorState& operator=(const CursorState&) = delete;
 
+  [[nodiscard]] bool has_snapshot() const noexcept { return !rule_.bounded || announcer_ != nullptr; }
+
   // `at` absent: the end of the range in that direction.
   void seek_forward(std::optional<std::string_view> at);
   void seek_backward(std::optional<std::string_view> at);
@@ -95,7 +97,7 @@ class CursorState : public CursorBatch {
   std::optional<std::string> hi_;
   mvcc::ReadRule rule_;
   TransactionId horizon_{};
-  Timestamp snapshot_{};
+  TransactionState* announcer_ = nullptr;  // the slot that announces its snapshot
 
   Place place_;
   Leaf leaf_;

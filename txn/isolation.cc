@@ -5,13 +5,14 @@
 namespace isolith {
 namespace {
 
-constexpr Isolation kLevels[] = {Isolation::read_uncommitted, Isolation::read_committed};
+constexpr Isolation kLevels[] = {Isolation::read_uncommitted, Isolation::read_committed, Isolation::snapshot};
 
 }  // namespace
 
 const IsolationPolicy& policy_of(Isolation level) noexcept {
   switch (level) {
     case Isolation::read_uncommitted: return txn::read_uncommitted();
+    case Isolation::snapshot: return txn::snapshot();
     case Isolation::read_committed: break;
   }
   return txn::read_committed();

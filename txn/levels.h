@@ -9,5 +9,6 @@ namespace isolith::txn {
 
 const IsolationPolicy& read_uncommitted() noexcept;
 const IsolationPolicy& read_committed() noexcept;
+const IsolationPolicy& snapshot() noexcept;
 
 }  // namespace isolith::txn

@@ -47,9 +47,9 @@ Status Core::undo_row(TransactionState& state, mvcc::Version& version, bool keep
       frees_chain = true;
       continue;
     }
-    // A tombstone that is collected, or just being so, does not come back: nobody would come for it again.
+    // A tombstone that the collector has given up does not come back: nobody would come for it again.
     const bool removes =
-        !locks && (version.kind == mvcc::VersionKind::absent || (erased && is_collected(version.writer)));
+        !locks && (version.kind == mvcc::VersionKind::absent || (erased && version.is_purged));
     bool underfull = false;
     if (removes) {
       Node::at(leaf.edit())->remove_row(at.slot);

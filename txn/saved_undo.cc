@@ -45,12 +45,12 @@ void append_tree(std::string& out, PageId root) {
 }
 
 // What the collector would still have to do.
-void append_collectable(std::string& out, const mvcc::Version& version) {
+void append_collectable(std::string& out, const mvcc::Version& version, bool table_is_dropped) {
   if (version.kind == mvcc::VersionKind::row && has(version.flags, btree::RowFlags::large) &&
-      !version.shares_value) {
+      version.value_size > 0 && !version.shares_value) {
     append_chain(out, btree::load_reference(version.value()).first);
   }
-  if (!version.erases) return;
+  if (!version.erases || table_is_dropped) return;
   SavedItem item;
   item.kind = SavedKind::tombstone;
   item.page = version.root;
@@ -110,10 +110,15 @@ std::string encode_saved_undo(const SavedUndoSource& source) {
   }
   for (const mvcc::UndoLog* log = source.committed_first; log != nullptr; log = log->next_committed) {
     for (const mvcc::Version* v = log->newest; v != nullptr; v = v->older_in_log) {
-      append_collectable(out, *v);
+      append_collectable(out, *v, false);
       if (v->kind == mvcc::VersionKind::drop_table) trees.push_back(v->root);
     }
     if (log == source.committed_last) break;
+  }
+  for (const auto& [snapshot, list] : source.held->by_snapshot()) {
+    for (const mvcc::Version* v = list.first; v != nullptr; v = v->older_in_log) {
+      append_collectable(out, *v, source.is_dropped(v->table));
+    }
   }
   // Last: items before may still go into these trees.
   for (const PageId root : trees) append_tree(out, root);

@@ -14,12 +14,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/ids.h"
-#include "mvcc/version_store.h"
+#include "mvcc/held_versions.h"
 
 namespace isolith::txn {
 
@@ -61,6 +62,8 @@ struct SavedUndoSource {
   const mvcc::UndoLog* committed_first = nullptr;  // not collected yet; up to committed_last
   const mvcc::UndoLog* committed_last = nullptr;
   std::vector<PageId> dropped_trees;
+  const mvcc::HeldVersions* held = nullptr;
+  std::function<bool(TableId)> is_dropped;         // its tree is among the dropped ones, or gone
 };
 
 // The items of everything that was captured.

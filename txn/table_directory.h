@@ -26,7 +26,9 @@ struct TableInfo {
   std::string name;
   std::atomic<std::uint64_t> creator{0};  // the transaction that made it, in progress: its alone
   std::atomic<std::uint64_t> dropper{0};  // the transaction that dropped it and is in progress
-  std::atomic<bool> dropped{false};       // for everybody
+  std::atomic<std::uint64_t> created_ts{0};  // set before `creator` is cleared; 0: before every snapshot
+  std::atomic<std::uint64_t> dropped_ts{0};  // set before `dropped`; 0: it never was there for anybody
+  std::atomic<bool> dropped{false};       // for everybody but older snapshots
 };
 
 class TableDirectory {

@@ -32,15 +32,30 @@ struct SavepointMark {
   std::size_t redo_bytes = 0;
 };
 
+// A snapshot as its transaction announces it in one word: never 0.
+struct SnapshotWord {
+  Timestamp ts{};
+  bool may_write = false;  // its transaction may write, and has to meet what was erased since
+
+  [[nodiscard]] std::uint64_t encode() const noexcept { return (raw(ts) + 1) << 1 | (may_write ? 1U : 0U); }
+  static SnapshotWord decode(std::uint64_t word) noexcept {
+    return {Timestamp{(word >> 1) - 1}, (word & 1) != 0};
+  }
+};
+
 struct alignas(64) TransactionState {
   // ---- shared words ----
   std::atomic<std::uint32_t> in_use{0};
   std::atomic<std::uint32_t> in_gate{0};
   std::atomic<std::uint64_t> id{0};           // 0: has not written
   std::atomic<std::uint64_t> start_ts{0};     // what was published when it began; 0: no transaction here
-  std::atomic<std::uint64_t> snapshot_ts{0};  // the oldest snapshot it reads from; 0: none
+  std::atomic<std::uint64_t> snapshot{0};     // the oldest that it reads from, as a SnapshotWord; 0: none
+  std::atomic<std::uint64_t> expired{0};      // the SnapshotWord that was failed: what it needs may be gone
+  std::atomic<std::uint64_t> snapshot_ms{0};  // when it was taken, by the coarse clock
   std::atomic<std::uint32_t> ended{0};        // counts the transactions that ended here; waiters sleep on it
   std::atomic<std::uint32_t> waiters{0};
+  std::atomic<std::uint64_t> start_ms{0};     // when it began, by the coarse clock
+  std::atomic<const IsolationPolicy*> built_in{nullptr};  // its level, for reports; null: see `Description`
   std::atomic<bool> broken{
       false};  // its rollback failed: its rows stay in progress until the database is reopened
 
@@ -48,8 +63,10 @@ struct alignas(64) TransactionState {
   alignas(64) std::atomic<std::uint32_t> handles{0};  // the Transaction and its cursors
   Phase phase = Phase::aborted;
   bool read_only = false;
+  bool is_described = false;                  // reports know more of it than is here
   Durability durability = Durability::sync;
   ReadView view = ReadView::newest_committed;
+  Timestamp as_of{};                          // what it reads from, where `view` is `snapshot`
   const IsolationPolicy* policy = nullptr;
   std::uint64_t serial = 0;                   // of this transaction among those of the slot
   mvcc::UndoLog* undo = nullptr;              // from its first write on
@@ -63,7 +80,7 @@ struct alignas(64) TransactionState {
   Timestamp seen_ts{};                        // newest commit that it read and that may not be durable yet
   std::vector<SavepointMark> savepoints;
   std::uint32_t savepoints_made = 0;
-  std::vector<Timestamp> cursor_snapshots;    // of the open cursors
+  std::vector<TransactionState*> cursor_slots;  // that announce snapshots of its cursors
   std::uint32_t index = 0;                    // of the slot
 
   [[nodiscard]] TransactionId own_id() const noexcept {

@@ -176,8 +176,16 @@ DatabaseStats Core::stats() {
   stats.lock_waits = waits_->waits();
   stats.deadlocks = waits_->deadlocks();
   for (std::uint32_t i = 0; i < slots_.count(); ++i) {
-    stats.active_transactions += slots_.at(i).start_ts.load(std::memory_order_relaxed) != 0 ? 1 : 0;
+    stats.active_transactions += is_active(slots_.at(i)) ? 1 : 0;
   }
+  stats.newest_commit = published_ts_.load(std::memory_order_relaxed);
+  {
+    const std::lock_guard turn(collect_mutex_);
+    look_at_snapshots();
+    stats.oldest_snapshot = raw(live_.oldest());
+    stats.snapshots = live_.times().size();
+  }
+  stats.snapshots_failed = snapshots_failed_.load(std::memory_order_relaxed);
   stats.versions = versions_.count();
   stats.version_bytes = versions_.bytes();
   return stats;

@@ -57,8 +57,27 @@ struct DatabaseStats {
   std::uint64_t lock_waits = 0;
   std::uint64_t deadlocks = 0;
   std::uint64_t active_transactions = 0;
-  std::uint64_t versions = 0;              // old versions held
+  std::uint64_t newest_commit = 0;         // its number; commits are numbered in their order
+  std::uint64_t oldest_snapshot = 0;       // the horizon: nobody reads from an older commit
+  std::uint64_t snapshots = 0;             // different ones that are read from
+  std::uint64_t versions = 0;              // old versions in memory
   std::uint64_t version_bytes = 0;
+  std::uint64_t spilled_versions = 0;      // old versions that moved to the data file
+  std::uint64_t snapshots_failed = 0;      // with `snapshot_too_old`
+};
+
+// A transaction that is active, or a snapshot that is held.
+struct TransactionInfo {
+  std::uint64_t id = 0;                    // as reports show it; 0: it has not written
+  std::string level;                       // "snapshot"; of a held snapshot: "(held snapshot)"
+  std::string label;                       // as the program gave it; of a held snapshot: its name
+  std::uint64_t age_ms = 0;
+  std::uint64_t snapshot = 0;              // the oldest commit that it reads from; 0: none
+  std::uint64_t snapshot_age_ms = 0;
+  std::uint64_t snapshot_age_commits = 0;  // commits since
+  std::uint64_t held_versions = 0;         // kept for its snapshot, and for no newer one
+  std::uint64_t held_bytes = 0;            // of them, in memory and spilled
+  bool too_old = false;                    // failed; its program does not know yet
 };
 
 struct TableStats {
@@ -94,6 +113,18 @@ class Database {
   Status close();
 
   Result<Transaction> begin(const TransactionOptions& options = {});
+
+  // What is committed now, to be read from for as long as it is held. A name makes it findable;
+  // `already_exists` while another one has it.
+  Result<Snapshot> snapshot(std::string_view name = {});
+  // The held snapshot with this name, or `not_found`.
+  Result<Snapshot> find_snapshot(std::string_view name);
+  // The snapshot that was taken when `timestamp` was the newest commit, if somebody still reads from it;
+  // otherwise `snapshot_too_old`.
+  Result<Snapshot> snapshot_at(std::uint64_t timestamp);
+
+  // Who is active, longest first, with what they hold back.
+  std::vector<TransactionInfo> active_transactions();
 
   // The tables that are committed now, in order of their names.
   Result<std::vector<std::string>> tables();

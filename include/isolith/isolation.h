@@ -17,6 +17,8 @@ namespace isolith {
 enum class Isolation : std::uint8_t {
   read_uncommitted,  // a read sees the newest version, committed or not
   read_committed,    // a read sees what was committed when the operation began (a cursor: when it was opened)
+  snapshot,          // a read sees what was committed when the transaction began; a write of what another
+                     // transaction changed and committed since fails with conflict/write_conflict
 };
 
 std::string_view to_string(Isolation level) noexcept;
@@ -28,10 +30,11 @@ std::optional<Isolation> parse_isolation(std::string_view name) noexcept;
 enum class ReadView : std::uint8_t {
   newest,              // also what is not committed
   newest_committed,    // committed when the operation begins
+  snapshot,            // committed when the transaction begins
 };
 
-// A write met a version that another transaction committed. `snapshot_ts` is 0 where the level has no
-// snapshot.
+// A write met a version that another transaction committed. `snapshot_ts` is 0 where `read_view` is not
+// `snapshot`. A `commit_ts` of 0 is before every snapshot.
 struct MetVersion {
   std::uint64_t commit_ts = 0;    // when the version was committed
   std::uint64_t snapshot_ts = 0;  // what the writing transaction reads from

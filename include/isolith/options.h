@@ -5,11 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "isolith/isolation.h"
 
 namespace isolith {
 
+class Snapshot;
 class WaitHook;
 
 namespace base {
@@ -22,6 +24,24 @@ enum class Durability : std::uint8_t {
           // read
   async,  // at once; on stable storage within `Options::async_interval_ms`
   none,   // at once; on stable storage at the latest with the next checkpoint or a clean close
+};
+
+// What happens when old versions need more memory than they may, or a snapshot gets older than it may.
+enum class SnapshotOverflow : std::uint8_t {
+  spill,        // its old versions move to the data file; nobody fails
+  fail_oldest,  // the transaction that reads from the oldest snapshot fails with `snapshot_too_old`
+};
+
+// How far a reader may hold old versions back. Writers never wait for one.
+struct SnapshotOptions {
+  // Memory for old versions that snapshots need, in bytes.
+  std::uint64_t version_bytes = std::uint64_t{256} << 20;
+
+  // The oldest that a snapshot may get while it holds old versions back, in milliseconds; 0: no limit.
+  // Checked when transactions end.
+  std::uint64_t age_max_ms = 0;
+
+  SnapshotOverflow overflow = SnapshotOverflow::spill;
 };
 
 struct Options {
@@ -52,6 +72,9 @@ struct Options {
   // at once whatever this says.
   std::uint64_t lock_timeout_ms = 0;
 
+  // What a long reader may cost.
+  SnapshotOptions snapshots;
+
   // How to wait; null: a futex. Must outlive the database.
   WaitHook* wait_hook = nullptr;
 
@@ -67,6 +90,13 @@ struct TransactionOptions {
   std::optional<Isolation> isolation;
   std::optional<Durability> durability;
   bool read_only = false;
+
+  // Reads from this snapshot, at the level `snapshot`; such a transaction is read-only. Need not outlive the
+  // call of `begin`.
+  const Snapshot* snapshot = nullptr;
+
+  // Shown in reports (`Database::active_transactions`). Copied by `begin`; none costs nothing.
+  std::string_view label = {};
 
   // A level of the program's own; wins over `isolation`. Must outlive the transaction.
   const IsolationPolicy* policy = nullptr;

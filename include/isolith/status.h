@@ -26,7 +26,7 @@ enum class StatusCode : std::uint8_t {
   not_found = 1,         // the key or the table is not there
   already_exists = 2,    // `insert` met the key, `create_table` met the table
   conflict = 3,          // retry the transaction; `reason()` says which kind
-  snapshot_too_old = 4,  // the versions that the snapshot needs are gone
+  snapshot_too_old = 4,  // the versions that the snapshot needs were given up (`SnapshotOptions`); it is over
   invalid_argument = 5,  // the call itself is wrong; nothing was done
   too_large = 6,         // a key or value over its limit
   busy = 7,              // another process has the directory open, or no transaction slot is free
@@ -52,6 +52,16 @@ enum class ConflictReason : std::uint8_t {
 std::string_view to_string(StatusCode code) noexcept;
 std::string_view to_string(ConflictReason reason) noexcept;
 
+// What a `write_conflict` is about.
+struct ConflictReport {
+  std::uint64_t transaction = 0;   // the one that failed
+  std::uint64_t snapshot = 0;      // the newest commit that it sees
+  std::uint64_t other = 0;         // whose write it met
+  std::uint64_t other_commit = 0;  // when that was committed, at the latest: by then it was
+  std::string table;
+  std::string key;
+};
+
 // The outcome of a call. `ok` and `not_found` carry no text and allocate nothing.
 class [[nodiscard]] Status {
  public:
@@ -60,6 +70,7 @@ class [[nodiscard]] Status {
   Status(StatusCode code, std::string message, int system_error = 0);
 
   static Status conflict(ConflictReason reason, std::string message);
+  static Status conflict(ConflictReason reason, std::string message, ConflictReport report);
 
   Status(const Status& other);
   Status& operator=(const Status& other);
@@ -83,6 +94,11 @@ class [[nodiscard]] Status {
     return detail_ ? std::string_view(detail_->message) : std::string_view();
   }
 
+  // Of a `write_conflict`; null for others.
+  [[nodiscard]] const ConflictReport* conflict_report() const noexcept {
+    return detail_ && reason_ == ConflictReason::write_conflict ? &detail_->report : nullptr;
+  }
+
   // "conflict/deadlock: T7 waits for T9 ..." or "ok".
   [[nodiscard]] std::string to_string() const;
 
@@ -90,6 +106,7 @@ class [[nodiscard]] Status {
   struct Detail {
     std::string message;
     int system_error = 0;
+    ConflictReport report;
   };
 
   StatusCode code_ = StatusCode::ok;

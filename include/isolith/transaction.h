@@ -81,6 +81,28 @@ class Savepoint {
   std::uint32_t index_ = 0;
 };
 
+// What was committed at one moment, kept for as long as a copy of this lives: several transactions can read
+// from it (`TransactionOptions::snapshot`), at the same time and later. Take one with `Database::snapshot`,
+// or share a transaction's own with `Transaction::snapshot`.
+//
+// Threads: as a shared_ptr; one copy belongs to one thread at a time.
+class Snapshot {
+ public:
+  Snapshot(const Snapshot& other) noexcept;
+  Snapshot(Snapshot&& other) noexcept;
+  Snapshot& operator=(Snapshot other) noexcept;
+  ~Snapshot();
+
+  // Of the newest commit in it; commits are numbered in their order. 0 after it was moved from.
+  [[nodiscard]] std::uint64_t timestamp() const noexcept;
+
+ private:
+  friend class txn::Core;
+  Snapshot(txn::Core* core, txn::TransactionState* state) noexcept : core_(core), state_(state) {}
+  txn::Core* core_ = nullptr;
+  txn::TransactionState* state_ = nullptr;
+};
+
 // Walks the rows of a range in key order, either way. It holds no latch and no lock between calls: the
 // transaction may write to the table while it is open, and sees its own writes.
 //
@@ -153,16 +175,22 @@ class Transaction {
   Result<std::size_t> get_part(const Table& table, std::string_view key, std::uint64_t offset, char* buffer,
                                std::size_t length);
 
-  // As `get`, and takes the key's write lock, also when the key is not there.
+  // As `get`, and takes the key's write lock, also when the key is not there. To other transactions it is a
+  // write: at `snapshot` it meets their changes, and once it is committed they meet it, with
+  // conflict/write_conflict.
   Status get_for_update(const Table& table, std::string_view key, std::string& value);
   Result<std::string> get_for_update(const Table& table, std::string_view key);
 
   // A cursor over `range`; it stands nowhere until it is sought. Close it before the transaction ends.
   Result<Cursor> cursor(const Table& table, const KeyRange& range = KeyRange::all());
 
+  // What this transaction reads from, to be shared. `invalid_argument` where its level has no snapshot.
+  Result<Snapshot> snapshot();
+
   // ---- writing: each waits for a transaction in progress that wrote the key; `conflict/deadlock` at once
-  // where that would never end, `conflict/lock_timeout` after `Options::lock_timeout_ms`. A conflict ends the
-  // transaction. ----
+  // where that would never end, `conflict/lock_timeout` after `Options::lock_timeout_ms`. At `snapshot`,
+  // `conflict/write_conflict` where another transaction changed the key and committed since the snapshot.
+  // A conflict ends the transaction. ----
 
   Status put(const Table& table, std::string_view key, std::string_view value);
   Status insert(const Table& table, std::string_view key,
@@ -192,7 +220,8 @@ class Transaction {
   Status commit();
   Status abort();
 
-  // False once it is over: committed, aborted, or ended by a conflict. Then every call answers `aborted`.
+  // False once it is over: committed, aborted, or ended by a conflict or by `snapshot_too_old`. Then every
+  // call answers `aborted`.
   [[nodiscard]] bool active() const noexcept;
 
   // Its number as reports show it; 0 until its first write.
