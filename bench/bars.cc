@@ -1,6 +1,6 @@
 // bars: measures every bar and prints a table of them. It ends with 1 when one is missed.
 //
-//   bars [--cache] [--only=speed|size|cache] [--rows=N] [--repetitions=N] [--keys=binary|hex|decimal]
+//   bars [--cache] [--only=speed|size|snapshot|cache] [--rows=N] [--repetitions=N] [--keys=binary|hex|decimal]
 //        [--directory=PATH] [--cache-database-mib=N]
 #include "bench/bars.h"
 
@@ -105,6 +105,7 @@ int run(int count, char** arguments) {
   if (only == "cache" || (only.empty() && with_cache)) measure_cache(options, bars);
   if (only.empty() || only == "size") measure_size(options, bars);
   if (only.empty() || only == "speed") measure_speed(options, bars);
+  if (only.empty() || only == "snapshot") measure_snapshot(options, bars);
   print(bars);
   for (const Bar& bar : bars) {
     if (!bar.passed()) return 1;

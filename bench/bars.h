@@ -35,6 +35,8 @@ struct Bar {
 void measure_speed(const BarOptions& options, std::vector<Bar>& bars);
 // bars_size.cc: log bytes per put, data file bytes after loading in random order and in key order.
 void measure_size(const BarOptions& options, std::vector<Bar>& bars);
+// bars_snapshot.cc: reads at `snapshot` against the raw tree, a reader that stays, space used again.
+void measure_snapshot(const BarOptions& options, std::vector<Bar>& bars);
 // bars_cache.cc: memory of a process whose database is far larger than its cache.
 void measure_cache(const BarOptions& options, std::vector<Bar>& bars);
 

@@ -1,5 +1,7 @@
 #include "bench/workload.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -8,8 +10,6 @@
 #include <filesystem>
 #include <fstream>
 #include <system_error>
-
-#include <unistd.h>
 
 namespace isolith::bench {
 namespace {
@@ -61,6 +61,13 @@ Keys::Keys(std::uint64_t count, KeyKind kind, bool scrambled) : bytes_(count * k
   sorted.reserve(bytes_.size());
   for (const std::string_view key : order) sorted.insert(sorted.end(), key.begin(), key.end());
   bytes_.swap(sorted);
+}
+
+Keys Keys::part(std::uint64_t first, std::uint64_t count) const {
+  Keys keys;
+  const auto begin = bytes_.begin() + static_cast<std::ptrdiff_t>(first * kKeyBytes);
+  keys.bytes_.assign(begin, begin + static_cast<std::ptrdiff_t>(count * kKeyBytes));
+  return keys;
 }
 
 void Keys::shuffle(std::uint64_t seed) {

@@ -35,10 +35,13 @@ class Keys {
   [[nodiscard]] std::string_view at(std::uint64_t index) const noexcept {
     return {bytes_.data() + index * kKeyBytes, kKeyBytes};
   }
+  // `count` of them, from number `first` on.
+  [[nodiscard]] Keys part(std::uint64_t first, std::uint64_t count) const;
   // The same keys in another order of their own.
   void shuffle(std::uint64_t seed);
 
  private:
+  Keys() = default;
   std::vector<char> bytes_;
 };
 
