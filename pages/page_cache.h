@@ -63,6 +63,9 @@ class PageCache {
   void end_checkpoint();
 
   [[nodiscard]] CacheStats stats() const;
+  [[nodiscard]] std::uint32_t dirty_pages() const noexcept {
+    return dirty_count_.load(std::memory_order_relaxed);
+  }
   PageFile& file() noexcept { return file_; }
 
   // ---- for the guards ----

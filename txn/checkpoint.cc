@@ -13,6 +13,7 @@ namespace {
 // Images moved from the end of the file in one checkpoint, and when that is worth it.
 constexpr std::size_t kMovesMax = 8192;
 constexpr std::uint32_t kSlackSlots = 64;
+constexpr std::uint64_t kSpaceSlotsMin = 2048;  // that a checkpoint for space alone is worth
 
 bool has_slack(pages::PageMap& map) {
   return map.slot_end() > map.slots_used() + map.slots_used() / 8 + kSlackSlots;
@@ -147,6 +148,30 @@ void Core::wake_background() {
   background_wake_.notify_one();
 }
 
+// Whether a checkpoint gives far more space back than it writes: most of what the last one keeps is of pages
+// that are gone since; or the file has so much room in front that its tail can go.
+bool Core::is_space_due() const {
+  pages::PageMap& map = file_->map();
+  const std::uint64_t used = map.slots_used();
+  const std::uint64_t gone = used - std::min<std::uint64_t>(used, map.pages_in_use());
+  const std::uint64_t room = map.slot_end() > settled_slot_end_ ? map.slot_end() - used : 0;
+  const std::uint64_t gain = std::max(gone, room);
+  return gain > kSpaceSlotsMin && gain > used / 4 && cache_->dirty_pages() < gain / 10;
+}
+
+// A failure that stays is told by the next write; one that passes is tried again when the log has grown.
+void Core::run_due_checkpoints(bool asked) {
+  const std::uint64_t grown = raw(log_->appended_lsn()) - checkpoint_lsn_.load(std::memory_order_relaxed);
+  if (asked && grown > options_.checkpoint_log_bytes && !run_checkpoint(false).ok()) return;
+  while (is_space_due()) {
+    pages::PageMap& map = file_->map();
+    const std::uint32_t end = map.slot_end();
+    const std::uint32_t used = map.slots_used();
+    if (!run_checkpoint(false).ok()) return;
+    settled_slot_end_ = map.slot_end() < end || map.slots_used() < used ? 0 : end;  // no use trying again
+  }
+}
+
 // Checkpoints when the log has grown, and collecting when something became durable. Sleeps otherwise.
 void Core::run_background() {
   TransactionState& self = *slots_.acquire();
@@ -162,9 +187,7 @@ void Core::run_background() {
       background_collect_ = false;
     }
     collect(self, true);
-    const std::uint64_t grown = raw(log_->appended_lsn()) - checkpoint_lsn_.load(std::memory_order_relaxed);
-    // A failure that stays is told by the next write; one that passes is tried again when the log has grown.
-    if (checkpoints && grown > options_.checkpoint_log_bytes) (void)run_checkpoint(false).ok();
+    run_due_checkpoints(checkpoints);
   }
   Slots::release(self);
 }

@@ -274,6 +274,8 @@ class Core {
   Status write_saved_undo(std::string_view bytes, pages::CheckpointHeader& header, std::vector<PageId>& ids);
   Status write_and_publish(pages::CheckpointHeader& header, std::string_view saved,
                            std::vector<PageId>& undo_pages);
+  [[nodiscard]] bool is_space_due() const;
+  void run_due_checkpoints(bool asked);
   void run_background();
   void wake_background();
 
@@ -348,6 +350,7 @@ class Core {
   std::vector<PageId> saved_undo_pages_;          // of the last checkpoint
   std::atomic<std::uint64_t> checkpoint_lsn_{0};  // of the last one, or of the last try
   std::atomic<std::uint64_t> checkpoints_{0};
+  std::uint32_t settled_slot_end_ = 0;                       // of the file, when its tail could not go
   std::mutex background_mutex_;
   std::condition_variable background_wake_;
   bool background_checkpoint_ = false;
