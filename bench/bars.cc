@@ -1,7 +1,7 @@
 // bars: measures every bar and prints a table of them. It ends with 1 when one is missed.
 //
-//   bars [--cache] [--only=speed|size|snapshot|cache] [--rows=N] [--repetitions=N] [--keys=binary|hex|decimal]
-//        [--directory=PATH] [--cache-database-mib=N]
+//   bars [--cache] [--only=speed|size|snapshot|cache] [--rows=N] [--repetitions=N]
+//        [--keys=binary|hex|decimal] [--directory=PATH] [--cache-database-mib=N]
 #include "bench/bars.h"
 
 #include <cstdio>

@@ -2,8 +2,19 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
+
+#include "mvcc/spilled_versions.h"
 
 namespace isolith::mvcc {
+
+namespace {
+
+std::uint64_t held_bytes(const Version& version) noexcept {
+  return sizeof(Version) + version.key_size + version.value_size;
+}
+
+}  // namespace
 
 Version* make_held(const Version& version, bool with_value) {
   const std::size_t value_size = with_value ? version.value_size : 0;
@@ -21,51 +32,43 @@ void free_held(Version* version) noexcept {
   ::operator delete(version);
 }
 
-std::uint64_t HeldList::push(Version* version) noexcept {
+HeldVersions::~HeldVersions() {
+  const LiveSnapshots none;
+  while (Version* version = take_ended(none)) free_held(version);
+}
+
+void HeldVersions::hold(Timestamp snapshot, Version* version) {
+  HeldList& list = by_snapshot_[snapshot];
+  Version*& first =
+      SpilledVersions::takes(*version) && version->is_in_store() ? list.first : list.unspillable;
   version->older_in_log = first;
   first = version;
-  ++count;
-  const std::uint64_t size = sizeof(Version) + version->key_size + version->value_size;
-  bytes += size;
-  return size;
+  ++list.count;
+  list.bytes += held_bytes(*version);
+  bytes_ += held_bytes(*version);
 }
 
-HeldVersions::~HeldVersions() {
-  while (!by_snapshot_.empty()) {
-    for (Version* version = take(by_snapshot_.begin()->first); version != nullptr;) {
-      Version* const older = version->older_in_log;
-      free_held(version);
-      version = older;
-    }
-  }
-}
-
-Version* HeldVersions::take(Timestamp snapshot) noexcept {
-  const auto at = by_snapshot_.find(snapshot);
-  if (at == by_snapshot_.end()) return nullptr;
-  Version* const first = at->second.first;
-  bytes_ -= at->second.bytes;
-  by_snapshot_.erase(at);
-  return first;
+Version* HeldVersions::take(Lists::iterator at, Version*& from) noexcept {
+  Version* const version = std::exchange(from, from->older_in_log);
+  version->older_in_log = nullptr;
+  --at->second.count;
+  at->second.bytes -= held_bytes(*version);
+  bytes_ -= held_bytes(*version);
+  if (at->second.count == 0) by_snapshot_.erase(at);
+  return version;
 }
 
 Version* HeldVersions::take_ended(const LiveSnapshots& live) noexcept {
-  Version* all = nullptr;
-  for (auto at = by_snapshot_.begin(); at != by_snapshot_.end();) {
-    if (live.contains(at->first)) {
-      ++at;
-      continue;
-    }
-    for (Version* version = at->second.first; version != nullptr;) {
-      Version* const older = version->older_in_log;
-      version->older_in_log = all;
-      all = version;
-      version = older;
-    }
-    bytes_ -= at->second.bytes;
-    at = by_snapshot_.erase(at);
+  for (auto at = by_snapshot_.begin(); at != by_snapshot_.end(); ++at) {
+    if (live.contains(at->first)) continue;
+    return take(at, at->second.first != nullptr ? at->second.first : at->second.unspillable);
   }
-  return all;
+  return nullptr;
+}
+
+Version* HeldVersions::take_spillable(Timestamp snapshot) noexcept {
+  const auto at = by_snapshot_.find(snapshot);
+  return at == by_snapshot_.end() || at->second.first == nullptr ? nullptr : take(at, at->second.first);
 }
 
 }  // namespace isolith::mvcc

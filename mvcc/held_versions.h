@@ -30,10 +30,9 @@ void free_held(Version* version) noexcept;
 // Of one snapshot. Linked by `older_in_log`.
 struct HeldList {
   Version* first = nullptr;
+  Version* unspillable = nullptr;  // tombstones without a value, and large values
   std::uint64_t count = 0;
   std::uint64_t bytes = 0;
-
-  std::uint64_t push(Version* version) noexcept;  // its bytes
 };
 
 class HeldVersions {
@@ -43,18 +42,21 @@ class HeldVersions {
   HeldVersions(const HeldVersions&) = delete;
   HeldVersions& operator=(const HeldVersions&) = delete;
 
-  void hold(Timestamp snapshot, Version* version) { bytes_ += by_snapshot_[snapshot].push(version); }
+  void hold(Timestamp snapshot, Version* version);
 
-  // Takes out what snapshots hold that live no longer, as one list.
+  // Takes out what a snapshot holds that lives no longer, one at a time; null: there is none.
   Version* take_ended(const LiveSnapshots& live) noexcept;
-  // Takes out what `snapshot` holds.
-  Version* take(Timestamp snapshot) noexcept;
+  // Takes out one that can be spilled.
+  Version* take_spillable(Timestamp snapshot) noexcept;
 
   [[nodiscard]] const std::map<Timestamp, HeldList>& by_snapshot() const noexcept { return by_snapshot_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
-  std::map<Timestamp, HeldList> by_snapshot_;
+  using Lists = std::map<Timestamp, HeldList>;
+  Version* take(Lists::iterator at, Version*& from) noexcept;
+
+  Lists by_snapshot_;  // without empty ones
   std::uint64_t bytes_ = 0;
 };
 

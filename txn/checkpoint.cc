@@ -97,6 +97,7 @@ Status Core::capture(pages::CheckpointHeader& header, SavedUndoSource& source) {
   source.is_dropped = [this](TableId table) {
     return tables_.find(table)->dropped.load(std::memory_order_relaxed);
   };
+  for (const PageId root : spilled_.roots()) source.dropped_trees.push_back(root);
   for (const DroppedTable& table : dropped_tables_) source.dropped_trees.push_back(table.root);
   gate_.open();
   return {};
@@ -186,7 +187,7 @@ void Core::run_background() {
       background_checkpoint_ = false;
       background_collect_ = false;
     }
-    collect(self, true);
+    collect(self, Effort::background);
     run_due_checkpoints(checkpoints);
   }
   Slots::release(self);

@@ -21,41 +21,75 @@ using btree::ExclusiveGuard;
 using btree::Node;
 using btree::RowFlags;
 
-void Core::collect(TransactionState& gate_holder, bool wait_for_turn) {
+namespace {
+
+// The versions that one turn looks at: of a thread that has ended a transaction; of the background thread,
+// which goes on in its next turn; and of who closes the database.
+constexpr std::uint64_t kVersionsBrief = 2048;
+constexpr std::uint64_t kVersionsLong = 65536;
+constexpr std::uint64_t kVersionsAll = ~std::uint64_t{0};
+
+}  // namespace
+
+void Core::collect(TransactionState& gate_holder, Effort effort) {
   std::unique_lock turn(collect_mutex_, std::defer_lock);
-  if (wait_for_turn) {
+  if (effort != Effort::brief) {
     turn.lock();
   } else if (!turn.try_lock()) {
     return;
   }
+  // Without a background thread everything is done at once.
+  const bool at_once = effort == Effort::whole || log_ == nullptr;
+  const std::uint64_t count_max =
+      at_once ? kVersionsAll : effort == Effort::background ? kVersionsLong : kVersionsBrief;
   look_at_snapshots();
-  for (mvcc::UndoLog* first = take_committed(live_.now()); first != nullptr;) {
+  bool is_done = true;
+  for (mvcc::UndoLog* first = take_committed(live_.now(), count_max, is_done); first != nullptr;) {
     mvcc::UndoLog* const log = std::exchange(first, first->next_committed);
     collect_log(gate_holder, *log);
     undo_pool_.give_back(log);
   }
-  collect_held(gate_holder, held_.take_ended(live_));
-  keep_snapshots_in_bounds(gate_holder);
+  is_done = collect_held(gate_holder, count_max) && is_done;
+  is_done = collect_spilled(gate_holder, at_once || effort == Effort::background) && is_done;
+  is_done = keep_snapshots_in_bounds(gate_holder, count_max) && is_done;
   const auto& held = held_.by_snapshot();
   held_by_oldest_.store(held.empty() ? 0 : raw(held.begin()->first) + 1, std::memory_order_relaxed);
-  collect_dropped_tables(gate_holder, live_.now());
-  const Timestamp visible_to_all = live_.oldest();
+  collect_dropped_tables(gate_holder, committed_until_);
+  const Timestamp visible_to_all = oldest_to_ask();
   statuses_->advance(log_ == nullptr ? visible_to_all : std::min(visible_to_all, log_->durable_timestamp()));
   statuses_->compact(live_);
+  if (!is_done) ask_to_collect();
 }
 
-// The undo logs of what was committed up to `until`, in commit order.
-mvcc::UndoLog* Core::take_committed(Timestamp until) {
+// Nobody asks for the status of a transaction as of a time before: no snapshot, and nothing that is still to
+// be collected.
+Timestamp Core::oldest_to_ask() const {
+  Timestamp oldest = live_.oldest();
+  if (!held_.by_snapshot().empty()) oldest = std::min(oldest, held_.by_snapshot().begin()->first);
+  if (spilled_.count() != 0) oldest = std::min(oldest, spilled_.snapshots().front());
+  return oldest;
+}
+
+// The undo logs of what was committed up to `until`, in commit order; not so many that they have `count_max`
+// versions.
+mvcc::UndoLog* Core::take_committed(Timestamp until, std::uint64_t count_max, bool& is_all) {
   const std::lock_guard lock(commit_mutex_);
   mvcc::UndoLog* last = nullptr;
   std::uint32_t taken = 0;
+  std::uint64_t count = 0;
   for (mvcc::UndoLog* log = committed_first_; log != nullptr && log->commit_ts <= until;
        log = log->next_committed) {
+    // One at least, if it is the background's turn: it may be larger than any turn.
+    count += log->count;
+    if (count > count_max && !(last == nullptr && count_max >= kVersionsLong)) break;
     last = log;
     ++taken;
   }
+  mvcc::UndoLog* const left = last == nullptr ? committed_first_ : last->next_committed;
+  is_all = left == nullptr || left->commit_ts > until;
+  committed_until_ = is_all ? until : last != nullptr ? last->commit_ts : Timestamp{0};
   if (last == nullptr) return nullptr;
-  mvcc::UndoLog* const first = std::exchange(committed_first_, last->next_committed);
+  mvcc::UndoLog* const first = std::exchange(committed_first_, left);
   last->next_committed = nullptr;
   if (committed_first_ == nullptr) committed_last_ = nullptr;
   uncollected_.fetch_sub(taken, std::memory_order_relaxed);
@@ -104,34 +138,54 @@ void Core::collect_version(TransactionState& gate_holder, mvcc::Version& version
   if (const Status status = drop_value(gate_holder, version); !status.ok()) fail_writing(status);
 }
 
-// Items whose snapshot has ended: to the next one that needs them, or away.
-void Core::collect_held(TransactionState& gate_holder, mvcc::Version* first) {
-  while (first != nullptr) {
-    mvcc::Version* const version = std::exchange(first, first->older_in_log);
-    const Timestamp end_ts = statuses_->find(version->superseder).commit_ts;
-    DCHECK(raw(end_ts) != 0, "the snapshot kept the horizon back");
-    const Timestamp* const snapshot = live_.newest_before(end_ts);
-    const bool was_needed = version->is_in_store();
-    const bool needed = was_needed && snapshot != nullptr && is_needed(*version, *snapshot, end_ts);
-    if (needed) {
-      held_.hold(*snapshot, version);
-      continue;
-    }
-    Status status;
-    if (was_needed) status = drop_value(gate_holder, *version);
-    bool stays = version->erases;
-    if (status.ok() && version->erases && (snapshot == nullptr || !live_.writing_before(end_ts))) {
-      raise_traceless(end_ts);
-      status = purge_tombstone(gate_holder, *version,
-                               snapshot == nullptr ? Purge::whenever : Purge::unless_older_versions, stays);
-    }
-    if (!status.ok()) fail_writing(status);
-    if (stays && snapshot != nullptr) {
-      held_.hold(*snapshot, was_needed ? mvcc::make_held(*version, false) : version);
-      if (!was_needed) continue;
-    }
-    mvcc::free_held(version);
+// Items whose snapshot has ended: to the next one that needs them, or away. False: there are more.
+bool Core::collect_held(TransactionState& gate_holder, std::uint64_t count_max) {
+  for (std::uint64_t n = 0; n < count_max; ++n) {
+    mvcc::Version* const version = held_.take_ended(live_);
+    if (version == nullptr) return true;
+    collect_held(gate_holder, version);
   }
+  return false;
+}
+
+void Core::collect_held(TransactionState& gate_holder, mvcc::Version* version) {
+  const Timestamp end_ts = statuses_->find(version->superseder).commit_ts;
+  DCHECK(raw(end_ts) != 0, "what is held keeps the horizon back");
+  const Timestamp* const snapshot = live_.newest_before(end_ts);
+  const bool was_needed = version->is_in_store();
+  if (was_needed && snapshot != nullptr && is_needed(*version, *snapshot, end_ts))
+    return held_.hold(*snapshot, version);
+  Status status;
+  if (was_needed) status = drop_value(gate_holder, *version);
+  bool stays = version->erases;
+  if (status.ok() && version->erases && (snapshot == nullptr || !live_.writing_before(end_ts))) {
+    raise_traceless(end_ts);
+    status = purge_tombstone(gate_holder, *version,
+                             snapshot == nullptr ? Purge::whenever : Purge::unless_older_versions, stays);
+  }
+  if (!status.ok()) fail_writing(status);
+  if (stays && snapshot != nullptr) {
+    held_.hold(*snapshot, was_needed ? mvcc::make_held(*version, false) : version);
+    if (!was_needed) return;
+  }
+  mvcc::free_held(version);
+}
+
+// The same for what moved to the data file. False: there is some, and no time for it.
+bool Core::collect_spilled(TransactionState& gate_holder, bool has_time) {
+  if (spilled_.count() == 0) return true;
+  for (const Timestamp snapshot : spilled_.snapshots()) {
+    if (live_.contains(snapshot) || !writing_health().ok()) continue;
+    if (!has_time) return false;
+    const Timestamp* const older = live_.newest_before(snapshot);
+    const GateHold inside(gate_, gate_holder);
+    const Status status = spilled_.end_snapshot(*cache_, snapshot, older, [&](const mvcc::SpilledRow& row) {
+      return mvcc::is_needed(*older, statuses_->find(row.writer).commit_ts,
+                             statuses_->find(row.superseder).commit_ts);
+    });
+    if (!status.ok()) fail_writing(status);
+  }
+  return true;
 }
 
 bool Core::is_needed(const mvcc::Version& version, Timestamp snapshot, Timestamp end_ts) const noexcept {
@@ -172,7 +226,7 @@ Status Core::purge_tombstone(TransactionState& gate_holder, const mvcc::Version&
   const GateHold inside(gate_, gate_holder);
   return remove_row_if(version.root, version.key(), [&](const btree::RowView& row) {
     const bool is_it = has(row.flags, RowFlags::erased) && row.writer == writer;
-    const bool covered = versions_.find_to_change(version.table, version.key(), [&](mvcc::Version& older) {
+    bool covered = versions_.find_to_change(version.table, version.key(), [&](mvcc::Version& older) {
       if (older.writer == writer && !is_it) {
         older.is_purged = condition == Purge::whenever;
         stays = condition != Purge::whenever;
@@ -180,9 +234,18 @@ Status Core::purge_tombstone(TransactionState& gate_holder, const mvcc::Version&
       }
       return is_it && condition == Purge::unless_older_versions;
     });
+    covered = covered || (is_it && condition == Purge::unless_older_versions && is_spilled(version));
     if (is_it && covered) stays = true;
     return is_it && !covered;
   });
+}
+
+// Whether older versions of the key are in the data file; also where that cannot be told.
+bool Core::is_spilled(const mvcc::Version& version) {
+  if (spilled_.count() == 0) return false;
+  bool found = false;
+  const auto any = [&](const mvcc::SpilledRow&) { return found = true; };
+  return !spilled_.find(*cache_, version.table, version.key(), Timestamp{0}, any).ok() || found;
 }
 
 Status Core::remove_tombstone(PageId root, std::string_view key, TransactionId writer) {
@@ -231,6 +294,11 @@ void Core::collect_dropped_tables(TransactionState& gate_holder, Timestamp colle
 void Core::note_durable() {
   if (uncollected_.load(std::memory_order_relaxed) == 0 && statuses_->horizon() == statuses_->next_id())
     return;
+  ask_to_collect();
+}
+
+// The background thread goes on collecting.
+void Core::ask_to_collect() {
   {
     const std::lock_guard lock(background_mutex_);
     background_collect_ = true;

@@ -34,6 +34,7 @@
 #include "isolith/database.h"
 #include "mvcc/held_versions.h"
 #include "mvcc/live_snapshots.h"
+#include "mvcc/spilled_versions.h"
 #include "mvcc/status_table.h"
 #include "mvcc/version_store.h"
 #include "pages/page_cache.h"
@@ -162,8 +163,12 @@ class Core {
     return rule.bounded && writer == rule.own && has(flags, btree::RowFlags::locked);
   }
   bool judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer);
-  bool find_older(TransactionState& state, const TableInfo& table, std::string_view key,
-                  const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value, Found& found);
+  enum class Older : std::uint8_t { none, answered };
+  Older find_older(TransactionState& state, const TableInfo& table, std::string_view key,
+                   const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value, Found& found);
+  bool is_over(TransactionState& state, const mvcc::ReadRule& rule, TransactionId superseder);
+  Status find_spilled(TransactionState& state, const TableInfo& table, std::string_view key,
+                      const mvcc::ReadRule& rule, std::string& value, Found& found);
   // The transaction found nothing at a place: perhaps for an erasing that is not durable yet and whose
   // tombstone is collected. Loaded after the place was read, so it counts what emptied it.
   void note_absence(TransactionState& state) const noexcept {
@@ -223,15 +228,18 @@ class Core {
 
   // snapshots.cc
   Timestamp register_snapshot(TransactionState& state, bool may_write) noexcept;
-  [[nodiscard]] bool is_read_from(Timestamp ts, const TransactionState& by_other_than,
+  [[nodiscard]] bool is_read_from(Timestamp ts, const TransactionState* by_other_than,
                                   std::uint64_t& since_ms) const;
   Status share_snapshot(TransactionState& state, Timestamp ts);
   Status begin_on_snapshot(TransactionState& state, const Snapshot& snapshot);
   [[nodiscard]] bool is_name_taken(std::string_view name) const;
   void look_at_snapshots();
   [[nodiscard]] Timestamp oldest_start() const noexcept;
-  void keep_snapshots_in_bounds(TransactionState& gate_holder);
+  bool keep_snapshots_in_bounds(TransactionState& gate_holder, std::uint64_t count_max);
   bool fail_oldest_snapshot(std::uint64_t older_than_ms);
+  const Timestamp* snapshot_to_spill(Timestamp& place) const;
+  Status spill_version(TransactionState& gate_holder, Timestamp snapshot, mvcc::Version* version);
+  void fail_snapshots_out_of_bounds(TransactionState& gate_holder);
   // What the transaction read is what its snapshot holds: it was not failed. To be asked after reading.
   static bool is_snapshot_intact(const TransactionState& state) noexcept {
     const std::uint64_t expired = state.expired.load(std::memory_order_acquire);
@@ -249,14 +257,21 @@ class Core {
 
   // collector.cc
   void raise_traceless(Timestamp ts) noexcept;
-  void collect(TransactionState& gate_holder, bool wait_for_turn);
-  mvcc::UndoLog* take_committed(Timestamp until);
+  // How much one turn does, and whether it waits for its turn: not where it is `brief`.
+  enum class Effort : std::uint8_t { brief, background, whole };
+  void collect(TransactionState& gate_holder, Effort effort);
+  mvcc::UndoLog* take_committed(Timestamp until, std::uint64_t count_max, bool& is_all);
   void collect_log(TransactionState& gate_holder, mvcc::UndoLog& log);
   void collect_version(TransactionState& gate_holder, mvcc::Version& version, Timestamp end_ts);
-  void collect_held(TransactionState& gate_holder, mvcc::Version* first);
+  bool collect_held(TransactionState& gate_holder, std::uint64_t count_max);
+  void collect_held(TransactionState& gate_holder, mvcc::Version* version);
+  bool collect_spilled(TransactionState& gate_holder, bool has_time);
+  [[nodiscard]] Timestamp oldest_to_ask() const;
+  void ask_to_collect();
   [[nodiscard]] bool is_needed(const mvcc::Version& version, Timestamp snapshot,
                                Timestamp end_ts) const noexcept;
   Status drop_value(TransactionState& gate_holder, mvcc::Version& version);
+  bool is_spilled(const mvcc::Version& version);
   enum class Purge : std::uint8_t { whenever, unless_older_versions };
   Status purge_tombstone(TransactionState& gate_holder, const mvcc::Version& version, Purge condition,
                          bool& stays);
@@ -331,8 +346,10 @@ class Core {
     std::optional<Timestamp> unused_since;  // everybody who began before the drop had ended by then
   };
   std::vector<DroppedTable> dropped_tables_;  // under collect_mutex_
+  Timestamp committed_until_{};               // what was committed until then is collected
   mvcc::LiveSnapshots live_;                  // of the turn, under collect_mutex_
   mvcc::HeldVersions held_;                   // under collect_mutex_
+  mvcc::SpilledVersions spilled_;             // changed under collect_mutex_
   std::atomic<std::uint64_t> snapshots_failed_{0};
   std::atomic<std::uint64_t> held_by_oldest_{0};  // the snapshot, as a time plus one; 0: nothing is
 
@@ -350,7 +367,7 @@ class Core {
   std::vector<PageId> saved_undo_pages_;          // of the last checkpoint
   std::atomic<std::uint64_t> checkpoint_lsn_{0};  // of the last one, or of the last try
   std::atomic<std::uint64_t> checkpoints_{0};
-  std::uint32_t settled_slot_end_ = 0;                       // of the file, when its tail could not go
+  std::uint32_t settled_slot_end_ = 0;  // of the file, when its tail could not go
   std::mutex background_mutex_;
   std::condition_variable background_wake_;
   bool background_checkpoint_ = false;

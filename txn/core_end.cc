@@ -136,7 +136,7 @@ Status Core::commit_writes(TransactionState& state) {
   commits_.fetch_add(1, std::memory_order_relaxed);
   if (uncollected_.fetch_add(1, std::memory_order_relaxed) + 1 >=
       std::max(kCollectEvery, slots_.count() / kSlotsEachCollect)) {
-    collect(state, false);
+    collect(state, Effort::brief);
   }
   finish(state, Phase::committed);
   if (log_ == nullptr) return {};
@@ -212,7 +212,7 @@ void Core::finish(TransactionState& state, Phase phase) {
     state.snapshot.store(0, std::memory_order_release);
     // What waits for the oldest snapshot goes with it, also when nobody writes any more.
     const std::uint64_t held_by = held_by_oldest_.load(std::memory_order_relaxed);
-    if (held_by != 0 && raw(SnapshotWord::decode(word).ts) + 1 <= held_by) collect(state, false);
+    if (held_by != 0 && raw(SnapshotWord::decode(word).ts) + 1 <= held_by) collect(state, Effort::brief);
   }
   if (state.start_ts.load(std::memory_order_relaxed) != 0) state.start_ts.store(0, std::memory_order_release);
 }

@@ -169,7 +169,7 @@ Status Core::close() {
   Status status;
   if (log_ != nullptr) {
     TransactionState* self = slots_.acquire();
-    if (self != nullptr) collect(*self, true);
+    if (self != nullptr) collect(*self, Effort::whole);
     status = run_checkpoint(true);
     // Once more where pages were moved to the front: then the end of the file is free and goes.
     if (status.ok() && file_->map().slot_end() > file_->map().slots_used() + file_->map().slots_used() / 16) {

@@ -94,26 +94,23 @@ Status Core::find_row_shared(TransactionState& state, const TableInfo& table, st
       copy_row(row, value, found);
       return {};
     }
-    if (find_older(state, table, key, rule, row.writer, value, found)) return {};
+    if (find_older(state, table, key, rule, row.writer, value, found) == Older::answered) return {};
+    if (rule.bounded) return find_spilled(state, table, key, rule, value, found);
   }
 }
 
-// False: look again. A reader without a snapshot takes no version but the next older one, each replaced by
-// who wrote the one before: with one missing in between, an even older one may still be there for somebody's
-// snapshot. A reader with a snapshot finds what its snapshot needs, or the key was absent.
-bool Core::find_older(TransactionState& state, const TableInfo& table, std::string_view key,
-                      const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value,
-                      Found& found) {
+// A reader without a snapshot takes no version but the next older one, each replaced by who wrote the one
+// before: with one missing in between, an even older one may still be there for somebody's snapshot. A reader
+// with a snapshot finds what its snapshot needs, here or among the spilled ones, or the key was absent.
+Core::Older Core::find_older(TransactionState& state, const TableInfo& table, std::string_view key,
+                             const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value,
+                             Found& found) {
   TransactionId newer = row_writer;
-  bool answered = rule.bounded;
+  Older older = Older::none;
   (void)versions_.find(table.id, key, [&](const mvcc::Version& version) {
-    if (rule.bounded) {
-      const mvcc::TransactionStatus end = statuses_->find(version.superseder);
-      if (mvcc::is_over(rule, version.superseder, end)) {
-        state.seen_ts = std::max(state.seen_ts, end.commit_ts);
-        return true;
-      }
-    } else if (version.superseder != newer) {
+    if (!rule.bounded && version.superseder != newer) return true;
+    if (rule.bounded && is_over(state, rule, version.superseder)) {
+      older = Older::answered;
       return true;
     }
     newer = version.writer;
@@ -122,10 +119,28 @@ bool Core::find_older(TransactionState& state, const TableInfo& table, std::stri
       return false;
     }
     copy_row(version, value, found);
-    answered = true;
+    older = Older::answered;
     return true;
   });
-  return answered;
+  return older;
+}
+
+// That the key was absent is read from it, too: the commit that made it so is noted.
+bool Core::is_over(TransactionState& state, const mvcc::ReadRule& rule, TransactionId superseder) {
+  const mvcc::TransactionStatus end = statuses_->find(superseder);
+  if (!mvcc::is_over(rule, superseder, end)) return false;
+  state.seen_ts = std::max(state.seen_ts, end.commit_ts);
+  return true;
+}
+
+Status Core::find_spilled(TransactionState& state, const TableInfo& table, std::string_view key,
+                          const mvcc::ReadRule& rule, std::string& value, Found& found) {
+  if (spilled_.count() == 0) return {};
+  return spilled_.find(*cache_, table.id, key, rule.as_of, [&](const mvcc::SpilledRow& row) {
+    if (is_over(state, rule, row.superseder) || !judge_version(state, rule, row.writer)) return false;
+    copy_row(RowView{row.writer, row.flags, row.value}, value, found);
+    return true;
+  });
 }
 
 Step Core::read_large(const Found& found, std::uint64_t offset, char* to, std::size_t size, Status& failure) {
@@ -142,7 +157,8 @@ Status Core::get(TransactionState& state, const Table& handle, std::string_view 
     Found found;
     TRY(find_row(state, *table, key, value, found));
     if (!found.exists) return Status(StatusCode::not_found);
-    if (!found.large) [[likely]] return {};
+    if (!found.large) [[likely]]
+      return {};
     try {
       value.resize(found.chain.size);
     } catch (const std::bad_alloc&) {

@@ -116,8 +116,8 @@ std::string encode_saved_undo(const SavedUndoSource& source) {
     if (log == source.committed_last) break;
   }
   for (const auto& [snapshot, list] : source.held->by_snapshot()) {
-    for (const mvcc::Version* v = list.first; v != nullptr; v = v->older_in_log) {
-      append_collectable(out, *v, source.is_dropped(v->table));
+    for (const mvcc::Version* v : {list.first, list.unspillable}) {
+      for (; v != nullptr; v = v->older_in_log) append_collectable(out, *v, source.is_dropped(v->table));
     }
   }
   // Last: items before may still go into these trees.

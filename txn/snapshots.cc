@@ -58,12 +58,12 @@ Timestamp Core::oldest_start() const noexcept {
 
 // ---- sharing ----
 
-// Whether somebody else reads from `ts`, and is not failed. `since_ms`: since when.
-bool Core::is_read_from(Timestamp ts, const TransactionState& by_other_than, std::uint64_t& since_ms) const {
+// Whether somebody, or somebody else, reads from `ts`, and is not failed. `since_ms`: since when.
+bool Core::is_read_from(Timestamp ts, const TransactionState* by_other_than, std::uint64_t& since_ms) const {
   for (std::uint32_t i = 0; i < slots_.count(); ++i) {
     const TransactionState& state = slots_.at(i);
     const std::uint64_t word = state.snapshot.load(std::memory_order_seq_cst);
-    if (&state == &by_other_than || word == 0 || word == state.expired.load(std::memory_order_acquire))
+    if (&state == by_other_than || word == 0 || word == state.expired.load(std::memory_order_acquire))
       continue;
     if (SnapshotWord::decode(word).ts != ts) continue;
     since_ms = state.snapshot_ms.load(std::memory_order_relaxed);
@@ -80,7 +80,7 @@ Status Core::share_snapshot(TransactionState& state, Timestamp ts) {
   state.expired.store(0, std::memory_order_relaxed);
   state.snapshot.store(SnapshotWord{ts, false}.encode(), std::memory_order_seq_cst);
   std::uint64_t since_ms = 0;
-  if (is_read_from(ts, state, since_ms)) {
+  if (is_read_from(ts, &state, since_ms)) {
     state.snapshot_ms.store(since_ms, std::memory_order_relaxed);
     return {};
   }
@@ -198,17 +198,74 @@ bool Core::fail_oldest_snapshot(std::uint64_t older_than_ms) {
   return failed;
 }
 
-// Only while something is held back: an old reader beside nobody who writes costs nothing.
-void Core::keep_snapshots_in_bounds(TransactionState& gate_holder) {
+// Whose old versions move to the data file next: the oldest snapshot's if it is too old, else those of who
+// holds the most; null: nobody's.
+const Timestamp* Core::snapshot_to_spill(Timestamp& place) const {
   const SnapshotOptions& bounds = options_.snapshots;
-  const auto collect_again = [&] {
-    look_at_snapshots();
-    collect_held(gate_holder, held_.take_ended(live_));
-  };
-  if (bounds.age_max_ms != 0) {
-    while (!held_.by_snapshot().empty() && fail_oldest_snapshot(bounds.age_max_ms)) collect_again();
+  const mvcc::HeldList* most = nullptr;
+  for (const auto& [snapshot, list] : held_.by_snapshot()) {
+    if (list.first == nullptr) continue;
+    std::uint64_t since_ms = 0;
+    if (bounds.age_max_ms != 0 && is_read_from(snapshot, nullptr, since_ms) &&
+        since_ms + bounds.age_max_ms <= base::coarse_clock_ms()) {
+      place = snapshot;
+      return &place;
+    }
+    if (held_.bytes() <= bounds.version_bytes || (most != nullptr && list.bytes <= most->bytes)) continue;
+    most = &list;
+    place = snapshot;
   }
-  while (held_.bytes() > bounds.version_bytes && fail_oldest_snapshot(0)) collect_again();
+  return most == nullptr ? nullptr : &place;
+}
+
+// To the data file first, then away from the store: a reader finds it in one of them.
+Status Core::spill_version(TransactionState& gate_holder, Timestamp snapshot, mvcc::Version* version) {
+  {
+    const GateHold inside(gate_, gate_holder);
+    if (Status status = spilled_.add(*cache_, snapshot, *version); !status.ok()) {
+      held_.hold(snapshot, version);
+      return status;
+    }
+  }
+  versions_.remove(version);
+  if (version->erases) held_.hold(snapshot, mvcc::make_held(*version, false));
+  mvcc::free_held(version);
+  return {};
+}
+
+void Core::fail_snapshots_out_of_bounds(TransactionState& gate_holder) {
+  const SnapshotOptions& bounds = options_.snapshots;
+  while (!held_.by_snapshot().empty() &&
+         ((bounds.age_max_ms != 0 && fail_oldest_snapshot(bounds.age_max_ms)) ||
+          (held_.bytes() > bounds.version_bytes && fail_oldest_snapshot(0)))) {
+    look_at_snapshots();
+    (void)collect_held(gate_holder, ~std::uint64_t{0});
+  }
+}
+
+// Only while something is held back: an old reader beside nobody who writes costs nothing. False: there is
+// more to do than `count_max`.
+bool Core::keep_snapshots_in_bounds(TransactionState& gate_holder, std::uint64_t count_max) {
+  constexpr std::uint64_t kEachLook = 64;
+  const SnapshotOptions& bounds = options_.snapshots;
+  if (held_.by_snapshot().empty()) return true;
+  if (bounds.overflow == SnapshotOverflow::fail_oldest) {
+    fail_snapshots_out_of_bounds(gate_holder);
+    return true;
+  }
+  for (std::uint64_t n = 0; n < count_max && writing_health().ok(); n += kEachLook) {
+    Timestamp place{};
+    const Timestamp* const snapshot = snapshot_to_spill(place);
+    if (snapshot == nullptr) return true;
+    Status status;
+    for (std::uint64_t i = 0; i < kEachLook && status.ok(); ++i) {
+      mvcc::Version* const version = held_.take_spillable(*snapshot);
+      if (version == nullptr) break;
+      status = spill_version(gate_holder, *snapshot, version);
+    }
+    if (!status.ok()) fail_writing(status);
+  }
+  return !writing_health().ok();
 }
 
 // ---- reports ----
@@ -247,6 +304,10 @@ TransactionInfo Core::info_of(const TransactionState& state) {
   if (const auto held = held_.by_snapshot().find(ts); held != held_.by_snapshot().end() && !info.too_old) {
     info.held_versions = held->second.count;
     info.held_bytes = held->second.bytes;
+  }
+  if (!info.too_old) {
+    info.held_versions += spilled_.totals(ts).count;
+    info.held_bytes += spilled_.totals(ts).bytes;
   }
   return info;
 }

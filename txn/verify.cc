@@ -103,6 +103,10 @@ Status Core::verify_all(VerifyReport& report) {
     TRY(verify_table(*table, report, on_page));
   }
   for (const PageId id : saved_undo_pages_) on_page(id);
+  for (const PageId root : spilled_.roots()) {
+    btree::TreeStats stats;
+    TRY(btree::BTree(*cache_, root).walk(stats, report.problems, on_page, nullptr));
+  }
   // Old versions and values that are being written refer to pages, too; only without them is every page
   // accounted for.
   bool quiet = versions_.count() == 0 && dropped_tables_.empty() && committed_first_ == nullptr;
@@ -186,6 +190,7 @@ DatabaseStats Core::stats() {
     stats.snapshots = live_.times().size();
   }
   stats.snapshots_failed = snapshots_failed_.load(std::memory_order_relaxed);
+  stats.spilled_versions = spilled_.count();
   stats.versions = versions_.count();
   stats.version_bytes = versions_.bytes();
   return stats;

@@ -7,47 +7,10 @@
 #include <thread>
 #include <vector>
 
-#include "tests/txn/database_fixture.h"
+#include "tests/txn/snapshot_fixture.h"
 
 namespace isolith::testing {
 namespace {
-
-constexpr Isolation kSnapshot = Isolation::snapshot;
-
-class SnapshotTest : public DatabaseTest {
- protected:
-  ~SnapshotTest() override { database_.reset(); }  // before the disk
-
-  static TransactionOptions reader() {
-    TransactionOptions options(kSnapshot);
-    options.read_only = true;
-    return options;
-  }
-  static TransactionOptions on(const Snapshot& snapshot) {
-    TransactionOptions options;
-    options.snapshot = &snapshot;
-    return options;
-  }
-  static std::string number(int n) { return std::to_string(1'000'000 + n); }
-
-  void erase(std::string_view key) {
-    Transaction transaction = begin();
-    ASSERT_TRUE(transaction.erase(table_, key).ok());
-    ASSERT_TRUE(transaction.commit().ok());
-  }
-  // So many commits that whatever can be collected is.
-  void collect() {
-    for (int i = 0; i < 70; ++i) put("collect", std::to_string(i));
-    ASSERT_TRUE(database_->sync().ok());
-    for (int i = 0; i < 70; ++i) put("collect", std::to_string(i));
-  }
-  Status put_at(Transaction& transaction, std::string_view key) { return transaction.put(table_, key, "x"); }
-};
-
-void expect_conflict(const Status& status) {
-  EXPECT_TRUE(status.is(StatusCode::conflict)) << status.to_string();
-  EXPECT_EQ(status.reason(), ConflictReason::write_conflict);
-}
 
 TEST_F(SnapshotTest, SeesWhatWasCommittedWhenItBeganAndItsOwnWrites) {
   put("a", "1");
@@ -458,84 +421,6 @@ TEST_F(SnapshotTest, LargeValuesAreGivenBackOnceWithTheLastWhoNeedsThem) {
   Database reopened = *Database::open("/db", options);
   EXPECT_EQ(reopened.verify()->problems, std::vector<std::string>());
   ASSERT_TRUE(reopened.close().ok());
-}
-
-TEST_F(SnapshotTest, TenThousandSnapshotsAtOnce) {
-  constexpr int kSnapshots = 10'000;
-  std::vector<Transaction> readers;
-  TransactionOptions fast;
-  fast.durability = Durability::none;
-  for (int i = 0; i < kSnapshots; ++i) {
-    Transaction writer = begin(fast);
-    ASSERT_TRUE(writer.put(table_, "k", std::to_string(i)).ok());
-    ASSERT_TRUE(writer.commit().ok());
-    readers.push_back(begin(reader()));
-  }
-  EXPECT_EQ(database_->stats().snapshots, static_cast<std::uint64_t>(kSnapshots));
-  EXPECT_EQ(database_->active_transactions().size(), static_cast<std::size_t>(kSnapshots));
-  for (int i = 0; i < kSnapshots; i += 7) {
-    ASSERT_EQ(get(readers[static_cast<std::size_t>(i)], "k"), std::to_string(i));
-  }
-  readers.erase(readers.begin(), readers.begin() + kSnapshots / 2);
-  for (int i = kSnapshots / 2; i < kSnapshots; i += 7) {
-    ASSERT_EQ(get(readers[static_cast<std::size_t>(i - kSnapshots / 2)], "k"), std::to_string(i));
-  }
-}
-
-TEST_F(SnapshotTest, ActiveTransactionsTellWhoHoldsWhatBack) {
-  put("k", std::string(500, 'a'));
-  TransactionOptions options(kSnapshot);
-  options.read_only = true;
-  options.label = "nightly report";
-  Transaction report = begin(options);
-  const Snapshot held = *database_->snapshot("backup");
-  put("k", std::string(500, 'b'));
-  Transaction writer = begin();
-  ASSERT_TRUE(writer.put(table_, "other", "1").ok());
-  collect();
-  const std::vector<TransactionInfo> infos = database_->active_transactions();
-  ASSERT_EQ(infos.size(), 3U);
-  std::map<std::string, TransactionInfo> by_label;
-  for (const TransactionInfo& info : infos) by_label[info.label] = info;
-  const TransactionInfo& reported = by_label["nightly report"];
-  EXPECT_EQ(reported.level, "snapshot");
-  EXPECT_EQ(reported.snapshot, held.timestamp());
-  EXPECT_EQ(reported.id, 0U);
-  EXPECT_GE(reported.held_versions, 1U);
-  EXPECT_GE(reported.held_bytes, 500U);
-  EXPECT_GE(reported.snapshot_age_commits, 141U);
-  EXPECT_EQ(by_label["backup"].level, "(held snapshot)");
-  EXPECT_EQ(by_label[""].level, "read_committed");
-  EXPECT_EQ(by_label[""].id, writer.id());
-  EXPECT_EQ(by_label[""].snapshot, 0U);
-  EXPECT_EQ(database_->stats().oldest_snapshot, held.timestamp());
-}
-
-TEST_F(SnapshotTest, TheOldestReaderFailsWhereTheOptionSaysSo) {
-  options_.snapshots.version_bytes = 20'000;
-  options_.snapshots.overflow = SnapshotOverflow::fail_oldest;
-  reopen();
-  for (int i = 0; i < 500; ++i) put(number(i), std::string(100, 'a'));
-  Transaction oldest = begin(reader());
-  Transaction writing = begin(kSnapshot);
-  EXPECT_EQ(get(oldest, number(0)), std::string(100, 'a'));
-  ASSERT_TRUE(writing.put(table_, "own", "1").ok());
-  Cursor cursor = *oldest.cursor(table_);
-  cursor.seek_first();
-  for (int i = 0; i < 500; ++i) put(number(i), std::string(100, 'b'));
-  collect();
-  EXPECT_GE(database_->stats().snapshots_failed, 2U);
-  while (cursor.valid()) {
-    ASSERT_EQ(cursor.value(), std::string(100, 'a'));
-    cursor.next();
-  }
-  EXPECT_TRUE(cursor.status().is(StatusCode::snapshot_too_old)) << cursor.status().to_string();
-  EXPECT_FALSE(oldest.active());
-  EXPECT_TRUE(writing.commit().is(StatusCode::snapshot_too_old));
-  EXPECT_EQ(get("own"), "(none)");
-  EXPECT_LE(database_->stats().version_bytes, 20'000U + 64 * 300);
-  Transaction young = begin(reader());
-  EXPECT_EQ(get(young, number(0)), std::string(100, 'b'));
 }
 
 }  // namespace
