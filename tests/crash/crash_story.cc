@@ -24,6 +24,7 @@ Options small_options(base::SimulatedDisk& disk) {
   options.log_segment_bytes = std::uint64_t{256} << 10;
   options.checkpoint_log_bytes = std::uint64_t{1} << 20;
   options.async_interval_ms = 1;
+  options.snapshots.version_bytes = std::uint64_t{32} << 10;
   options.file_system = &disk;
   return options;
 }

@@ -56,6 +56,7 @@ std::string Worker::set_up(Database& database, Ledger& ledger) {
 
 void Worker::restart(const Part& part) {
   transaction_.reset();
+  reader_.reset();
   savepoints_.clear();
   committed_ = part;
   newest_ = 0;
@@ -93,6 +94,8 @@ std::string Worker::between(Database& database) {
       return {};
     }
     case 2: return look(database);
+    case 3:
+    case 4: return look_back(database);
     default: return begin(database);
   }
 }
@@ -107,6 +110,37 @@ std::string Worker::look(Database& database) {
   if (!order.ok()) return judge(order.status(), "get order");
   if (const Status status = reader->commit(); !status.ok()) return judge(status, "commit of a reader");
   ledger_.acknowledge(number_of(*order));
+  return {};
+}
+
+// A reader that stays: whatever is committed, collected and spilled since, it sees what was there when it
+// began.
+std::string Worker::look_back(Database& database) {
+  if (!reader_) {
+    if (commit_failed_) return {};  // in doubt
+    TransactionOptions options(Isolation::snapshot);
+    options.read_only = true;
+    Result<Transaction> reader = database.begin(options);
+    if (!reader.ok()) return judge(reader.status(), "begin a reader");
+    reader_.emplace(*std::move(reader));
+    read_ = committed_;
+    return {};
+  }
+  std::string value;
+  for (int i = 0; i < 20; ++i) {
+    const auto& [name, rows] =
+        *std::next(read_.begin(), static_cast<std::ptrdiff_t>(random_.below(read_.size())));
+    const std::string key = random_key();
+    const auto expected = rows.find(key);
+    const Result<Table> table = reader_->open_table(name);
+    if (!table.ok()) return judge(table.status(), "open_table of a reader");
+    const Status status = reader_->get(*table, key, value);
+    if (status.is(StatusCode::not_found) && expected == rows.end()) continue;
+    if (!status.ok()) return judge(status, "get of a reader");
+    if (expected == rows.end()) return describe(name, key) + " is not in the reader's snapshot";
+    if (fingerprint_of(value) != expected->second) return describe(name, key) + " changed under a reader";
+  }
+  if (random_.chance(1, 4)) reader_.reset();
   return {};
 }
 

@@ -56,6 +56,7 @@ class Worker {
   std::string between(Database& database);
   std::string begin(Database& database);
   std::string look(Database& database);
+  std::string look_back(Database& database);
   std::string finish();
   std::string commit();
   std::string operate();
@@ -78,6 +79,8 @@ class Worker {
   const WorkerOptions options_;
   base::Random random_;
   std::optional<Transaction> transaction_;
+  std::optional<Transaction> reader_;  // at `snapshot`, held over many transactions
+  Part read_;                          // what it sees
   Durability durability_ = Durability::sync;
   Part committed_;
   View view_;
