@@ -163,8 +163,7 @@ class Core {
     return rule.bounded && writer == rule.own && has(flags, btree::RowFlags::locked);
   }
   bool judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer);
-  enum class Older : std::uint8_t { none, answered };
-  Older find_older(TransactionState& state, const TableInfo& table, std::string_view key,
+  bool find_older(TransactionState& state, const TableInfo& table, std::string_view key,
                    const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value, Found& found);
   bool is_over(TransactionState& state, const mvcc::ReadRule& rule, TransactionId superseder);
   Status find_spilled(TransactionState& state, const TableInfo& table, std::string_view key,

@@ -94,7 +94,7 @@ Status Core::find_row_shared(TransactionState& state, const TableInfo& table, st
       copy_row(row, value, found);
       return {};
     }
-    if (find_older(state, table, key, rule, row.writer, value, found) == Older::answered) return {};
+    if (find_older(state, table, key, rule, row.writer, value, found)) return {};
     if (rule.bounded) return find_spilled(state, table, key, rule, value, found);
   }
 }
@@ -102,27 +102,25 @@ Status Core::find_row_shared(TransactionState& state, const TableInfo& table, st
 // A reader without a snapshot takes no version but the next older one, each replaced by who wrote the one
 // before: with one missing in between, an even older one may still be there for somebody's snapshot. A reader
 // with a snapshot finds what its snapshot needs, here or among the spilled ones, or the key was absent.
-Core::Older Core::find_older(TransactionState& state, const TableInfo& table, std::string_view key,
-                             const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value,
-                             Found& found) {
+bool Core::find_older(TransactionState& state, const TableInfo& table, std::string_view key,
+                      const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value,
+                      Found& found) {
   TransactionId newer = row_writer;
-  Older older = Older::none;
+  bool answered = false;
   (void)versions_.find(table.id, key, [&](const mvcc::Version& version) {
     if (!rule.bounded && version.superseder != newer) return true;
-    if (rule.bounded && is_over(state, rule, version.superseder)) {
-      older = Older::answered;
-      return true;
-    }
+    // What is older is over, too; what came between may be spilled.
+    if (rule.bounded && is_over(state, rule, version.superseder)) return true;
     newer = version.writer;
     if (version.kind == mvcc::VersionKind::row && (!judge_version(state, rule, version.writer) ||
                                                    is_only_locked(rule, version.writer, version.flags))) {
       return false;
     }
     copy_row(version, value, found);
-    older = Older::answered;
+    answered = true;
     return true;
   });
-  return older;
+  return answered;
 }
 
 // That the key was absent is read from it, too: the commit that made it so is noted.

@@ -151,6 +151,23 @@ TEST_F(SnapshotTest, OldVersionsSpillToTheDataFileAndAreReadThere) {
   ASSERT_TRUE(reopened.close().ok());
 }
 
+TEST_F(SnapshotTest, AnOlderVersionInMemoryDoesNotHideASpilledOne) {
+  options_.snapshots.version_bytes = 20'000;
+  reopen();
+  put("k", "1");
+  Transaction oldest = begin(reader());
+  put("k", "2");
+  for (int i = 0; i < 300; ++i) put(number(i), std::string(100, 'a'));
+  Transaction middle = begin(reader());
+  put("k", "3");
+  for (int i = 0; i < 300; ++i) put(number(i), std::string(100, 'b'));
+  collect();
+  ASSERT_GT(database_->stats().spilled_versions, 0U);
+  EXPECT_EQ(get(oldest, "k"), "1");
+  EXPECT_EQ(get(middle, "k"), "2");
+  EXPECT_EQ(get("k"), "3");
+}
+
 TEST_F(SnapshotTest, WhatIsTooOldSpillsOrFails) {
   for (const SnapshotOverflow overflow : {SnapshotOverflow::spill, SnapshotOverflow::fail_oldest}) {
     options_.snapshots.age_max_ms = 1;

@@ -93,7 +93,9 @@ class StressTest : public DatabaseTest {
   }
 };
 
-std::string key_of(std::uint64_t number) { return "row " + std::to_string(1'000'000 + number); }
+std::string key_of(std::uint64_t number) {
+  return "row " + std::to_string(1'000'000 + number);
+}
 
 TEST_F(StressTest, IncrementsOfHotCountersAreAllCounted) {
   constexpr std::uint64_t kCounters = 3;
@@ -306,6 +308,84 @@ TEST_F(StressTest, TablesComeAndGoUnderTheirUsers) {
     const Result<std::vector<std::string>> tables = database_->tables();
     ASSERT_TRUE(tables.ok());
     EXPECT_EQ(*tables, expected);
+  });
+}
+
+// Transfers of random amounts at `snapshot` while others sum all accounts: by a cursor, by gets, and in
+// snapshots that are held over many transfers, with a budget so small that old versions spill.
+class SnapshotStressTest : public StressTest, public ::testing::WithParamInterface<std::uint64_t> {
+ protected:
+  SnapshotStressTest() {
+    options_.snapshots.version_bytes = GetParam();
+    reopen();
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Budgets, SnapshotStressTest, ::testing::Values(std::uint64_t{16} << 10, 256 << 20));
+
+TEST_P(SnapshotStressTest, SumsAreExact) {
+  constexpr std::uint64_t kAccounts = 1000;
+  constexpr std::int64_t kEach = 1000;
+  constexpr std::int64_t kTotal = kEach * static_cast<std::int64_t>(kAccounts);
+  constexpr int kBankThreads = 16;
+  constexpr int kTransfers = 2500;
+  constexpr int kSums = 60;
+  for (std::uint64_t i = 0; i < kAccounts; ++i) put(key_of(i), std::to_string(kEach));
+
+  const auto transfer = [&](Random& random) {
+    const std::string from = key_of(random() % kAccounts);
+    const std::string to = key_of(random() % kAccounts);
+    const auto amount = static_cast<std::int64_t>(random() % 100);
+    const bool gives_up = random() % 16 == 0;
+    return run(
+        [&](Transaction& transaction) {
+          if (from == to) return Status();
+          const std::int64_t had = std::stoll(*transaction.get(table_, from));
+          Status status = transaction.put(table_, from, std::to_string(had - amount));
+          if (!status.ok()) return status;
+          const std::int64_t has = std::stoll(*transaction.get(table_, to));
+          status = transaction.put(table_, to, std::to_string(has + amount));
+          return status.ok() && gives_up ? transaction.abort() : status;
+        },
+        Isolation::snapshot);
+  };
+  const auto sum_by_gets = [&](Transaction& transaction) {
+    std::int64_t total = 0;
+    for (std::uint64_t i = 0; i < kAccounts; ++i) total += std::stoll(*transaction.get(table_, key_of(i)));
+    return total;
+  };
+  const auto sum_by_cursor = [&](Transaction& transaction) {
+    std::int64_t total = 0;
+    Cursor cursor = *transaction.cursor(table_);
+    for (cursor.seek_last(); cursor.valid(); cursor.prev()) total += std::stoll(std::string(cursor.value()));
+    EXPECT_TRUE(cursor.status().ok()) << cursor.status().to_string();
+    return total;
+  };
+  const auto look = [&](Random& random) {
+    TransactionOptions reading(Isolation::snapshot);
+    reading.read_only = true;
+    Snapshot held = *database_->snapshot();
+    for (int i = 0; i < kSums; ++i) {
+      if (random() % 8 == 0) held = *database_->snapshot();
+      Transaction now = begin(reading);
+      ASSERT_EQ(random() % 2 == 0 ? sum_by_gets(now) : sum_by_cursor(now), kTotal);
+      TransactionOptions past;
+      past.snapshot = &held;
+      Transaction then = begin(past);
+      ASSERT_EQ(random() % 2 == 0 ? sum_by_gets(then) : sum_by_cursor(then), kTotal);
+    }
+  };
+  run_threads(kBankThreads, [&](int self, Random& random) {
+    if (self % 4 == 0) return look(random);
+    for (int i = 0; i < kTransfers; ++i) {
+      const Status status = transfer(random);
+      ASSERT_TRUE(status.ok() || status.is(StatusCode::aborted)) << status.to_string();
+    }
+  });
+  verify_twice([&] {
+    std::size_t rows = 0;
+    EXPECT_EQ(sum(rows), kTotal);
+    EXPECT_EQ(rows, kAccounts);
   });
 }
 
