@@ -18,11 +18,19 @@ std::uint64_t held_bytes(const Version& version) noexcept {
 
 Version* make_held(const Version& version, bool with_value) {
   const std::size_t value_size = with_value ? version.value_size : 0;
-  auto* held = new (::operator new(sizeof(Version) + version.key_size + value_size)) Version(version);
+  auto* held = new (::operator new(sizeof(Version) + version.key_size + value_size)) Version;
+  // Not the links: its neighbours in the store change them.
+  held->superseder = version.superseder;
+  held->writer = version.writer;
+  held->table = version.table;
+  held->root = version.root;
+  held->hash = version.hash;
   held->value_size = static_cast<std::uint32_t>(value_size);
-  held->next_in_bucket = nullptr;
-  held->from_in_bucket = nullptr;
-  held->older_in_log = nullptr;
+  held->key_size = version.key_size;
+  held->kind = version.kind;
+  held->flags = version.flags;
+  held->erases = version.erases;
+  held->shares_value = version.shares_value;
   std::copy_n(version.bytes(), version.key_size + value_size, held->bytes());
   return held;
 }
@@ -40,7 +48,7 @@ HeldVersions::~HeldVersions() {
 void HeldVersions::hold(Timestamp snapshot, Version* version) {
   HeldList& list = by_snapshot_[snapshot];
   Version*& first =
-      SpilledVersions::takes(*version) && version->is_in_store() ? list.first : list.unspillable;
+      SpilledVersions::takes(*version) && version->is_in_store ? list.first : list.unspillable;
   version->older_in_log = first;
   first = version;
   ++list.count;

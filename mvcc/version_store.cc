@@ -91,6 +91,7 @@ void VersionStore::insert(Version* version) {
   Version*& bucket = shard.buckets[bucket_of(version->hash, shard)];
   version->next_in_bucket = bucket;
   version->from_in_bucket = &bucket;
+  version->is_in_store = true;
   if (bucket != nullptr) bucket->from_in_bucket = &version->next_in_bucket;
   bucket = version;
   shard.count.store(count + 1, std::memory_order_relaxed);
@@ -106,6 +107,7 @@ void VersionStore::remove(Version* version) {
   *version->from_in_bucket = version->next_in_bucket;
   if (version->next_in_bucket != nullptr) version->next_in_bucket->from_in_bucket = version->from_in_bucket;
   version->from_in_bucket = nullptr;
+  version->is_in_store = false;
   shard.count.store(shard.count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   shard.bytes.store(shard.bytes.load(std::memory_order_relaxed) - bytes_of(*version),
                     std::memory_order_relaxed);
@@ -119,6 +121,8 @@ void VersionStore::replace(Version* version, Version* copy) {
   *copy->from_in_bucket = copy;
   if (copy->next_in_bucket != nullptr) copy->next_in_bucket->from_in_bucket = &copy->next_in_bucket;
   version->from_in_bucket = nullptr;
+  version->is_in_store = false;
+  copy->is_in_store = true;
 }
 
 // Twice as many buckets. Each old one falls apart into two, in order, so that newest stays first.

@@ -59,13 +59,14 @@ struct Version {
   btree::RowFlags flags = btree::RowFlags::none;
   bool erases = false;  // the row that replaced it may be a tombstone: to be removed when this is collected
   bool shares_value = false;  // the row that replaced it refers to the same large value
-  bool is_purged = false;     // of a tombstone: nobody will come for it again, so it must not come back;
-                              // under the exclusive latch of the key's leaf
+  bool is_in_store =
+      false;               // changed by who enters it, then by the collector; `from_in_bucket` by neighbours
+  bool is_purged = false;  // of a tombstone: nobody will come for it again, so it must not come back;
+                           // under the exclusive latch of the key's leaf
 
   [[nodiscard]] std::string_view key() const noexcept { return {bytes(), key_size}; }
   [[nodiscard]] std::string_view value() const noexcept { return {bytes() + key_size, value_size}; }
   [[nodiscard]] bool is_own_older() const noexcept { return writer == superseder; }
-  [[nodiscard]] bool is_in_store() const noexcept { return from_in_bucket != nullptr; }
   // A value, not a tombstone and not nothing: only that is ever needed by a snapshot.
   [[nodiscard]] bool has_value() const noexcept {
     return kind == VersionKind::row && !btree::has(flags, btree::RowFlags::erased);

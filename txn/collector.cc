@@ -124,7 +124,7 @@ void Core::collect_version(TransactionState& gate_holder, mvcc::Version& version
   bool tombstone_stays = version.erases;
   if (version.erases && (snapshot == nullptr || (!needed && !live_.writing_before(end_ts)))) {
     const Purge condition = snapshot == nullptr ? Purge::whenever : Purge::unless_older_versions;
-    if (!needed && version.is_in_store()) versions_.remove(&version);
+    if (!needed && version.is_in_store) versions_.remove(&version);
     raise_traceless(end_ts);
     if (const Status status = purge_tombstone(gate_holder, version, condition, tombstone_stays); !status.ok())
       fail_writing(status);
@@ -152,7 +152,7 @@ void Core::collect_held(TransactionState& gate_holder, mvcc::Version* version) {
   const Timestamp end_ts = statuses_->find(version->superseder).commit_ts;
   DCHECK(raw(end_ts) != 0, "what is held keeps the horizon back");
   const Timestamp* const snapshot = live_.newest_before(end_ts);
-  const bool was_needed = version->is_in_store();
+  const bool was_needed = version->is_in_store;
   if (was_needed && snapshot != nullptr && is_needed(*version, *snapshot, end_ts))
     return held_.hold(*snapshot, version);
   Status status;
@@ -196,7 +196,7 @@ bool Core::is_needed(const mvcc::Version& version, Timestamp snapshot, Timestamp
 // Nobody reads the version any more. A large value goes with it, unless a row or an older version refers to
 // it, too: who only locked the key left it where it was.
 Status Core::drop_value(TransactionState& gate_holder, mvcc::Version& version) {
-  if (version.is_in_store()) versions_.remove(&version);
+  if (version.is_in_store) versions_.remove(&version);
   if (version.kind != mvcc::VersionKind::row || !has(version.flags, RowFlags::large) || version.shares_value)
     return {};
   const PageId first = btree::load_reference(version.value()).first;

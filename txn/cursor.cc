@@ -32,7 +32,10 @@ CursorState::CursorState(Core& core, TransactionState& state, const TableInfo& t
     announcer_ = &state;
     if (state.snapshot.load(std::memory_order_relaxed) != 0) {
       announcer_ = core.slots_.acquire();
-      if (announcer_ != nullptr) state.cursor_slots.push_back(announcer_);
+      if (announcer_ != nullptr) {
+        announcer_->built_in.store(nullptr, std::memory_order_relaxed);  // reports: a cursor
+        state.cursor_slots.push_back(announcer_);
+      }
     }
     if (announcer_ != nullptr) rule_.as_of = core.register_snapshot(*announcer_, false);
   }
@@ -231,8 +234,8 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
   if (const Step step = find_slot(leaf, slot, failure); step != Step::ok) return step;
   const Node& node = *Node::at(leaf.bytes());
   const unsigned count = node.count();
-  const bool leaf_in_range = forward ? !hi_ || (node.has_upper_fence() && node.upper_fence() <= *hi_)
-                                     : node.lower_fence() >= lo_;
+  const bool leaf_in_range =
+      forward ? !hi_ || (node.has_upper_fence() && node.upper_fence() <= *hi_) : node.lower_fence() >= lo_;
   const Judge judge{btree::RowCopier(node), node.newest_writer() < horizon_, !leaf_in_range};
   is_unseen = false;
   bool in_range = true;

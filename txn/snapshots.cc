@@ -11,6 +11,7 @@ namespace isolith::txn {
 namespace {
 
 constexpr std::string_view kHeldLevel = "(held snapshot)";
+constexpr std::string_view kCursorLevel = "(cursor)";
 
 }  // namespace
 
@@ -293,12 +294,14 @@ TransactionInfo Core::info_of(const TransactionState& state) {
     info.level = more->second.level;
     info.label = more->second.label;
   }
+  if (info.level.empty()) info.level = kCursorLevel;
   const std::uint64_t word = state.snapshot.load(std::memory_order_relaxed);
   if (word == 0) return info;
   const Timestamp ts = SnapshotWord::decode(word).ts;
   const std::uint64_t newest = published_ts_.load(std::memory_order_relaxed);
   info.snapshot = raw(ts);
   info.snapshot_age_ms = now_ms - std::min(now_ms, state.snapshot_ms.load(std::memory_order_relaxed));
+  if (info.level == kCursorLevel) info.age_ms = info.snapshot_age_ms;
   info.snapshot_age_commits = newest - std::min(newest, raw(ts));
   info.too_old = word == state.expired.load(std::memory_order_relaxed);
   if (const auto held = held_.by_snapshot().find(ts); held != held_.by_snapshot().end() && !info.too_old) {
@@ -318,7 +321,8 @@ std::vector<TransactionInfo> Core::active_transactions() {
   const std::lock_guard turn(collect_mutex_);
   const std::lock_guard lock(share_mutex_);
   for (std::uint32_t i = 0; i < slots_.count(); ++i) {
-    if (is_active(slots_.at(i))) infos.push_back(info_of(slots_.at(i)));
+    if (is_active(slots_.at(i)) || slots_.at(i).snapshot.load(std::memory_order_relaxed) != 0)
+      infos.push_back(info_of(slots_.at(i)));
   }
   std::stable_sort(infos.begin(), infos.end(),
                    [](const TransactionInfo& a, const TransactionInfo& b) { return a.age_ms > b.age_ms; });

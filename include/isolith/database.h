@@ -69,7 +69,8 @@ struct DatabaseStats {
 // A transaction that is active, or a snapshot that is held.
 struct TransactionInfo {
   std::uint64_t id = 0;                    // as reports show it; 0: it has not written
-  std::string level;                       // "snapshot"; of a held snapshot: "(held snapshot)"
+  std::string level;                       // "snapshot"; of a held snapshot: "(held snapshot)"; of one more
+                                           // cursor with a snapshot of its own: "(cursor)"
   std::string label;                       // as the program gave it; of a held snapshot: its name
   std::uint64_t age_ms = 0;
   std::uint64_t snapshot = 0;              // the oldest commit that it reads from; 0: none

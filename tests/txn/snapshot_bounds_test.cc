@@ -60,6 +60,17 @@ TEST_F(SnapshotTest, ActiveTransactionsTellWhoHoldsWhatBack) {
   EXPECT_EQ(by_label[""].id, writer.id());
   EXPECT_EQ(by_label[""].snapshot, 0U);
   EXPECT_EQ(database_->stats().oldest_snapshot, held.timestamp());
+
+  // Cursors of read committed have snapshots of their own, and so much is told of them.
+  Transaction scanning = begin();
+  const Cursor first = *scanning.cursor(table_);
+  put("k", "c");
+  const Cursor second = *scanning.cursor(table_);
+  const std::vector<TransactionInfo> more = database_->active_transactions();
+  EXPECT_EQ(std::count_if(more.begin(), more.end(),
+                          [](const TransactionInfo& info) { return info.level == "(cursor)"; }),
+            1);
+  EXPECT_EQ(database_->stats().active_transactions, 4U);
 }
 
 TEST_F(SnapshotTest, TheOldestReaderFailsWhereTheOptionSaysSo) {
