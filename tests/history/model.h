@@ -1,0 +1,137 @@
+// Model: the reference for concurrent histories, written to be read: for each key all committed versions with
+// their commit numbers, for each transaction its snapshot, its own writes and its write locks.
+//
+// What each level promises is said in three places: `as_of` (what a read sees), `lock` (what a write meets)
+// and `commit`. Everything comes from include/isolith; where that leaves two answers open the model takes
+// the engine's (`Doubt`).
+//
+// Invariants:
+//   1. A key has at most one owner: the active transaction that has it locked.
+//   2. `writes` of a transaction are keys that it owns.
+//   3. Commit numbers grow; number 0 is before everything.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "isolith/status.h"
+#include "tests/history/history.h"
+
+namespace isolith::history {
+
+using Value = std::optional<std::string>;      // nothing: the key is not there
+using Key = std::pair<unsigned, std::string>;  // table, key
+using Rows = std::vector<std::pair<std::string, std::string>>;
+
+// A call that may have to wait: made once, carried out in one or several goes.
+struct Call {
+  Kind kind = Kind::put;
+  Key key;
+  std::string value;
+  std::optional<std::string> hi;  // of a range that begins at `key`
+  // What is left of an erase_range, and how many it has erased.
+  bool begun = false;
+  std::vector<Key> left;
+  std::uint64_t erased = 0;
+};
+
+// What a call answers, or whom it waits for.
+struct Answer {
+  StatusCode code = StatusCode::ok;
+  ConflictReason reason = ConflictReason::none;
+  Value value = {};
+  std::uint64_t number = 0;
+  std::uint64_t waits_for = 0;  // a transaction; 0: it has an answer
+  Key waits_at = {};
+};
+
+// Whether a key that a committed transaction left as it was, with a lock that a rollback to a savepoint kept,
+// counts as changed.
+enum class Doubt : std::uint8_t { unchanged, changed };
+
+class Model {
+ public:
+  // ---- transactions; numbers are the model's own, from 1 ----
+  std::uint64_t begin(Level level);
+  Answer commit(std::uint64_t id);
+  Answer abort(std::uint64_t id);
+  Answer savepoint(std::uint64_t id);  // its number
+  Answer rollback_to(std::uint64_t id, std::uint64_t number);
+  [[nodiscard]] bool is_active(std::uint64_t id) const { return transactions_.at(id).active; }
+  [[nodiscard]] Level level(std::uint64_t id) const { return transactions_.at(id).level; }
+  // All that is in progress is aborted.
+  void close();
+
+  // ---- writes. The transaction is over after a conflict ----
+  Answer carry_out(std::uint64_t id, Call& call, Doubt doubt);
+  void wait(std::uint64_t id, std::uint64_t holder) { waits_[id] = holder; }
+  void stop_waiting(std::uint64_t id) { waits_.erase(id); }
+
+  // ---- reads ----
+  [[nodiscard]] Answer get(std::uint64_t id, const Key& key) const;
+  // The commit number that a read, or a cursor that is opened, reads from.
+  [[nodiscard]] std::uint64_t as_of(std::uint64_t id) const;
+  // What the transaction sees of [lo, hi) of a table, in order.
+  [[nodiscard]] Rows rows(std::uint64_t id, std::uint64_t as_of, const Key& lo,
+                          const std::optional<std::string>& hi) const;
+  // How often others have changed the table, also by taking changes back.
+  [[nodiscard]] std::uint64_t foreign_changes(std::uint64_t id, unsigned table) const;
+  // Whether anybody ever put this value there.
+  [[nodiscard]] bool was_ever(const Key& key, const std::string& value) const;
+
+  // ---- the whole ----
+  [[nodiscard]] Rows committed(unsigned table) const;
+  // The transaction that has the key locked; 0: nobody.
+  [[nodiscard]] std::uint64_t owner(const Key& key) const;
+  [[nodiscard]] bool is_foreign(std::uint64_t id, const Key& lo, const std::optional<std::string>& hi) const;
+
+ private:
+  struct Version {
+    std::uint64_t commit = 0;
+    Value value;
+  };
+  // What a savepoint brings back. `touched`: written, or locked by get_for_update.
+  struct Work {
+    std::map<Key, Value> writes;
+    std::set<Key> touched;
+  };
+  struct Transaction {
+    Level level = Level::read_committed;
+    bool active = true;
+    std::uint64_t snapshot = 0;  // the newest commit when it began
+    Work work;
+    std::set<Key> locks;
+    std::vector<std::pair<std::uint64_t, Work>> savepoints;
+  };
+
+  // Why the transaction may not write the key now, or nothing. It takes no lock.
+  std::optional<Answer> lock(std::uint64_t id, const Key& key, Doubt doubt);
+  Answer fail(std::uint64_t id, ConflictReason reason);
+  Answer write(std::uint64_t id, const Call& call, const Key& key, Doubt doubt);
+  Answer erase_range(std::uint64_t id, Call& call, Doubt doubt);
+  [[nodiscard]] Value newest_committed(const Key& key, std::uint64_t as_of) const;
+  [[nodiscard]] Value visible(std::uint64_t id, const Key& key, std::uint64_t as_of) const;
+  void own(std::uint64_t id, const Key& key);
+  void end(std::uint64_t id);
+  void changed(std::uint64_t id, const std::map<Key, Value>& writes);
+
+  std::uint64_t commits_ = 0;
+  std::map<Key, std::vector<Version>> versions_;  // oldest first
+  std::map<Key, std::uint64_t> changed_;          // by which commit last
+  std::map<Key, std::uint64_t> in_doubt_;         // see Doubt
+  std::map<Key, std::uint64_t> owners_;
+  std::map<std::uint64_t, Transaction> transactions_;
+  std::map<std::uint64_t, std::uint64_t> waits_;                         // who waits, for whom
+  std::map<std::pair<unsigned, std::uint64_t>, std::uint64_t> changes_;  // of a table, by a transaction
+  std::map<unsigned, std::uint64_t> changes_of_all_;
+  std::set<std::pair<Key, std::string>> ever_;
+};
+
+}  // namespace isolith::history
