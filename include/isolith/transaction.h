@@ -190,13 +190,14 @@ class Transaction {
   // ---- writing: each waits for a transaction in progress that wrote the key; `conflict/deadlock` at once
   // where that would never end, `conflict/lock_timeout` after `Options::lock_timeout_ms`. At `snapshot`,
   // `conflict/write_conflict` where another transaction changed the key and committed since the snapshot.
-  // A conflict ends the transaction. ----
+  // A conflict ends the transaction. A call that waited goes by what is there then, also what it answers
+  // (`get_for_update`); one that fails with `already_exists` or `not_found` keeps no lock. ----
 
   Status put(const Table& table, std::string_view key, std::string_view value);
   Status insert(const Table& table, std::string_view key,
                 std::string_view value);                   // `already_exists` if it is there
   Status erase(const Table& table, std::string_view key);  // `not_found` if it is not
-  Result<std::uint64_t> erase_range(const Table& table, const KeyRange& range);     // how many it erased
+  Result<std::uint64_t> erase_range(const Table& table, const KeyRange& range);  // how many it erased
 
   // A value written in pieces: `append` adds to the end of the value that this transaction last put at `key`.
   Status append(const Table& table, std::string_view key, std::string_view piece);

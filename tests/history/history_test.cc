@@ -2,6 +2,8 @@
 //
 // ISOLITH_TEST_HISTORIES=<number> runs so many instead of 2,500 (250 under ThreadSanitizer). Each runs in a
 // process of its own.
+#include "tests/history/history.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -10,9 +12,8 @@
 #include <sstream>
 #include <string>
 
-#include "tests/history/child.h"
-#include "tests/history/history.h"
 #include "tests/history/world.h"
+#include "tests/support/child.h"
 #include "tests/support/seed.h"
 
 namespace isolith::history {
@@ -63,8 +64,8 @@ TEST_F(Histories, EveryAnswerWaitAndConflictIsTheModels) {
   Counts all;
   const bool holds = rc::check("every answer, wait and conflict is the model's", [&all] {
     const History history = *any_history();
-    const ChildResult result =
-        run_in_child(kHangSeconds, [&](std::string& output) { return run_here(history, output); });
+    const testing::ChildResult result =
+        testing::run_in_child(kHangSeconds, [&](std::string& output) { return run_here(history, output); });
     if (!result.problem.empty()) RC_FAIL(result.problem);
     std::istringstream text(result.output);
     std::uint64_t number = 0;

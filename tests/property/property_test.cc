@@ -4,16 +4,13 @@
 // process of its own, so that one that ends the process is made smaller like any other.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "tests/property/operation.h"
 #include "tests/property/world.h"
+#include "tests/support/child.h"
 #include "tests/support/seed.h"
 
 namespace isolith::property {
@@ -48,39 +45,11 @@ std::string run_here(const Operations& operations) {
   return problem.empty() ? problem : "at the end: " + problem;
 }
 
-std::string run_in_child(const Operations& operations) {
-  int ends[2];
-  if (pipe(ends) != 0) return "pipe";
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child < 0) return "fork";
-  if (child == 0) {
-    close(ends[0]);
-    alarm(kHangSeconds);
-    const std::string problem = run_here(operations);
-    const bool told = problem.empty() || write(ends[1], problem.data(), problem.size()) > 0;
-    _exit(told ? 0 : 1);
-  }
-  close(ends[1]);
-  std::string problem;
-  char buffer[512];
-  for (ssize_t size = 0; (size = read(ends[0], buffer, sizeof buffer)) > 0;) {
-    problem.append(buffer, static_cast<std::size_t>(size));
-  }
-  close(ends[0]);
-  int status = 0;
-  if (waitpid(child, &status, 0) != child) return "waitpid";
-  if (WIFSIGNALED(status)) {
-    const int number = WTERMSIG(status);
-    return number == SIGALRM ? "it hangs" : "the process died of signal " + std::to_string(number);
-  }
-  return WEXITSTATUS(status) == 0 || !problem.empty() ? problem : "the process failed";
-}
-
 bool holds(const char* what, unsigned slots) {
   return rc::check(what, [slots] {
     const Operations operations = *any_operations(slots);
-    const std::string problem = run_in_child(operations);
+    const std::string problem =
+        testing::run_in_child(kHangSeconds, [&](std::string&) { return run_here(operations); }).problem;
     if (!problem.empty()) RC_FAIL(problem);
   });
 }

@@ -215,6 +215,27 @@ TEST_F(SnapshotTest, ErasedKeysLeaveTheirLeavesBesideAReaderThatNeverSawThem) {
   EXPECT_LE(database_->stats().versions, 64U);
 }
 
+TEST_F(SnapshotTest, ErasedKeysLeaveTheirLeavesWhenWhoSawThemHasEnded) {
+  for (const bool may_write : {false, true}) {
+    for (int i = 0; i < 2000; ++i) put(number(i), std::string(100, 'q'));
+    Transaction old = begin(may_write ? TransactionOptions(kSnapshot) : reader());
+    Transaction eraser = begin();
+    ASSERT_TRUE(eraser.erase_range(table_, KeyRange::all()).ok());
+    ASSERT_TRUE(eraser.commit().ok());
+    // What the old one never saw, and has to meet only if it writes.
+    for (int i = 0; i < 500; ++i) {
+      put("x" + number(i), std::string(100, 'q'));
+      erase("x" + number(i));
+    }
+    collect();
+    EXPECT_GE(database_->table_stats(table_)->leaf_pages, 4U) << "tombstones lead to what it sees";
+    EXPECT_EQ(scan(old, {number(0), number(1)}), number(0) + "=" + std::string(100, 'q'));
+    ASSERT_TRUE(old.commit().ok());
+    collect();
+    EXPECT_EQ(database_->table_stats(table_)->leaf_pages, 1U);
+  }
+}
+
 TEST_F(SnapshotTest, AKeyErasedAndMadeAgainUnderAnOldReaderStaysWhatItWas) {
   put("a", "old");
   Transaction old = begin(reader());

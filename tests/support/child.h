@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-namespace isolith::history {
+namespace isolith::testing {
 
 struct ChildResult {
   std::string problem;  // also how the process died; empty: none
@@ -16,4 +16,4 @@ struct ChildResult {
 // `body` returns a problem, or nothing, and sets its output; it has `seconds`.
 ChildResult run_in_child(unsigned seconds, const std::function<std::string(std::string& output)>& body);
 
-}  // namespace isolith::history
+}  // namespace isolith::testing

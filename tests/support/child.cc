@@ -1,4 +1,4 @@
-#include "tests/history/child.h"
+#include "tests/support/child.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include <csignal>
 #include <cstdio>
 
-namespace isolith::history {
+namespace isolith::testing {
 namespace {
 
 bool write_all(int to, const std::string& text) {
@@ -57,4 +57,4 @@ ChildResult run_in_child(unsigned seconds, const std::function<std::string(std::
   return result;
 }
 
-}  // namespace isolith::history
+}  // namespace isolith::testing
