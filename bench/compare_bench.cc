@@ -85,6 +85,34 @@ void get_within_one_transaction(benchmark::State& state) {
 }
 BENCHMARK(get_within_one_transaction);
 
+TransactionOptions reading() {
+  TransactionOptions options(Isolation::snapshot);
+  options.read_only = true;
+  return options;
+}
+
+void begin_and_commit_snapshot(benchmark::State& state) {
+  Rows& rows = Rows::all();
+  const TransactionOptions options = reading();
+  for (auto _ : state) {
+    Result<Transaction> transaction = rows.database.begin(options);
+    benchmark::DoNotOptimize(transaction->commit().ok());
+  }
+}
+BENCHMARK(begin_and_commit_snapshot);
+
+void get_snapshot(benchmark::State& state) {
+  Rows& rows = Rows::all();
+  const TransactionOptions options = reading();
+  std::string value;
+  for (auto _ : state) {
+    Result<Transaction> transaction = rows.database.begin(options);
+    benchmark::DoNotOptimize(transaction->get(rows.table, rows.next_key(), value).ok());
+    benchmark::DoNotOptimize(transaction->commit().ok());
+  }
+}
+BENCHMARK(get_snapshot);
+
 void map_find(benchmark::State& state) {
   Rows& rows = Rows::all();
   std::string key;

@@ -199,20 +199,25 @@ bool Core::fail_oldest_snapshot(std::uint64_t older_than_ms) {
   return failed;
 }
 
-// Whose old versions move to the data file next: the oldest snapshot's if it is too old, else those of who
-// holds the most; null: nobody's.
+// Whose old versions move to the data file next: where all together are too many, those of who holds the
+// most; else the oldest snapshot's, if it is too old; null: nobody's.
 const Timestamp* Core::snapshot_to_spill(Timestamp& place) const {
   const SnapshotOptions& bounds = options_.snapshots;
+  const bool too_much = held_.bytes() > bounds.version_bytes;
+  if (!too_much && bounds.age_max_ms == 0) return nullptr;
   const mvcc::HeldList* most = nullptr;
   for (const auto& [snapshot, list] : held_.by_snapshot()) {
-    if (list.first == nullptr) continue;
-    std::uint64_t since_ms = 0;
-    if (bounds.age_max_ms != 0 && is_read_from(snapshot, nullptr, since_ms) &&
-        since_ms + bounds.age_max_ms <= base::coarse_clock_ms()) {
+    if (list.first == nullptr || (most != nullptr && list.bytes <= most->bytes)) continue;
+    if (most == nullptr && !too_much) {
+      // The oldest: if it is not too old nobody's is.
+      std::uint64_t since_ms = 0;
+      if (!is_read_from(snapshot, nullptr, since_ms) ||
+          since_ms + bounds.age_max_ms > base::coarse_clock_ms()) {
+        return nullptr;
+      }
       place = snapshot;
       return &place;
     }
-    if (held_.bytes() <= bounds.version_bytes || (most != nullptr && list.bytes <= most->bytes)) continue;
     most = &list;
     place = snapshot;
   }
