@@ -177,6 +177,8 @@ Result<Database> Database::open_in_memory(const Options& options) {
   return Database(*core);
 }
 
+Result<Observation> Database::observe(const std::string& path) { return txn::Core::observe(path); }
+
 Database::Database(Database&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
 
 Database& Database::operator=(Database&& other) noexcept {

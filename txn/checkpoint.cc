@@ -173,20 +173,30 @@ void Core::run_due_checkpoints(bool asked) {
   }
 }
 
-// Checkpoints when the log has grown, and collecting when something became durable. Sleeps otherwise.
+// Checkpoints when the log has grown, collecting when something became durable, and the live report. Sleeps
+// otherwise.
 void Core::run_background() {
   TransactionState& self = *slots_.acquire();
   for (;;) {
     bool checkpoints = false;
+    bool collects = true;
     {
       std::unique_lock lock(background_mutex_);
-      background_wake_.wait(
-          lock, [this] { return background_stop_ || background_checkpoint_ || background_collect_; });
+      const auto is_work = [this] {
+        return background_stop_ || background_checkpoint_ || background_collect_;
+      };
+      if (live_file_ == nullptr) {
+        background_wake_.wait(lock, is_work);
+      } else {
+        collects = background_wake_.wait_for(lock, kLiveReportPeriod, is_work);
+      }
       if (background_stop_) break;
       checkpoints = background_checkpoint_;
       background_checkpoint_ = false;
       background_collect_ = false;
     }
+    report_live();
+    if (!collects) continue;
     collect(self, Effort::background);
     run_due_checkpoints(checkpoints);
   }

@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -28,6 +29,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/live_file.h"
 #include "base/simulated_disk.h"
 #include "btree/btree.h"
 #include "btree/page_chain.h"
@@ -48,6 +50,8 @@
 #include "wal/operation.h"
 
 namespace isolith::txn {
+
+inline constexpr std::chrono::milliseconds kLiveReportPeriod{1000};
 
 enum class WriteKind : std::uint8_t { put, insert, erase, lock, grow };
 
@@ -112,6 +116,9 @@ class Core {
   [[nodiscard]] const RecoveryReport& recovery() const noexcept { return recovery_; }
   [[nodiscard]] const Options& options() const noexcept { return options_; }
 
+  // ---- live_report.cc ----
+  static Result<Observation> observe(const std::string& path);
+
   // The Database object is gone: the last handle deletes the core.
   void release_database();
 
@@ -164,7 +171,7 @@ class Core {
   }
   bool judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer);
   bool find_older(TransactionState& state, const TableInfo& table, std::string_view key,
-                   const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value, Found& found);
+                  const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value, Found& found);
   bool is_over(TransactionState& state, const mvcc::ReadRule& rule, TransactionId superseder);
   Status find_spilled(TransactionState& state, const TableInfo& table, std::string_view key,
                       const mvcc::ReadRule& rule, std::string& value, Found& found);
@@ -293,6 +300,10 @@ class Core {
   void run_background();
   void wake_background();
 
+  // live_report.cc
+  void begin_live_report();
+  void report_live();
+
   // recovery.cc
   Status recover();
   Status apply_saved_undo();
@@ -372,6 +383,9 @@ class Core {
   bool background_checkpoint_ = false;
   bool background_collect_ = false;
   bool background_stop_ = false;
+  std::unique_ptr<base::LiveFile> live_file_;  // null: not reported
+  std::uint64_t live_reported_ms_ = 0;
+  std::string live_reported_;
   std::thread background_;
 
   // State of the whole.

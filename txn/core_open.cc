@@ -3,6 +3,7 @@
 //   DIRECTORY/lock    locked while open; holds the process's id
 //   DIRECTORY/data    pages (pages/README.md)
 //   DIRECTORY/log/    segments (wal/README.md)
+//   DIRECTORY/live    figures for other processes, while open (txn/live_report.cc)
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -140,6 +141,7 @@ Status Core::open_files() {
   TRY(recover());
   waits_ = std::make_unique<WaitGraph>(slots_, *statuses_, hook_);
   recovery_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  begin_live_report();
   if (log_ != nullptr) background_ = std::thread([this] { run_background(); });
   // A new database's catalog is in its first real checkpoint, before anything is promised.
   return recovery_.created && log_ != nullptr ? run_checkpoint(false) : Status();
@@ -179,6 +181,7 @@ Status Core::close() {
     // Where the data file cannot be written the log may be, and then no commit is lost.
     if (!status.ok()) (void)log_->make_durable(log_->appended_lsn(), kNoTransaction).ok();
   }
+  live_file_.reset();
   log_.reset();
   cache_.reset();
   file_.reset();

@@ -81,6 +81,14 @@ struct TransactionInfo {
   bool too_old = false;                    // failed; its program does not know yet
 };
 
+// What a process that has a database open last wrote of it, for others to see.
+struct Observation {
+  std::uint64_t process_id = 0;
+  std::uint64_t age_ms = 0;                // since it was written; again a second after a figure has changed
+  DatabaseStats stats;
+  std::vector<TransactionInfo> transactions;  // longest first, 1,000 at most; their ages are those of now
+};
+
 struct TableStats {
   std::string name;
   std::uint64_t rows = 0;
@@ -102,6 +110,11 @@ class Database {
  public:
   // Opens the directory `path`, recovering what a crash left. `busy` names the process that has it open.
   static Result<Database> open(const std::string& path, const Options& options = {});
+
+  // Figures of a database that a process, this one or another, has open to write: of its last second, or of
+  // before the checkpoint that it is busy with. Opens nothing and disturbs nobody. `not_found` where nobody
+  // has it open; databases in memory, or in a file system of the program's own, cannot be observed.
+  static Result<Observation> observe(const std::string& path);
 
   // A database that lives in memory and is gone when it is closed. `Durability` means nothing to it.
   static Result<Database> open_in_memory(const Options& options = {});
