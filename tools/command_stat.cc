@@ -19,7 +19,8 @@
 namespace isolith::tools {
 namespace {
 
-constexpr double kSecondsMax = 86'400;
+constexpr double kWatchSecondsMin = 0.1;
+constexpr double kWatchSecondsMax = 86'400;
 
 struct StatOptions {
   std::string directory;
@@ -164,6 +165,15 @@ std::string shown(const Observation& seen, bool as_json, bool compact) {
   return object.dump(compact ? -1 : 2) + "\n";
 }
 
+// What is wrong with it, or nothing. CLI11's own check of a range takes "nan" for a number in it.
+std::string seconds_of_watch(const std::string& text) {
+  double seconds = 0;
+  if (CLI::detail::lexical_cast(text, seconds) && seconds >= kWatchSecondsMin && seconds <= kWatchSecondsMax)
+    return {};
+  return fmt::format("--watch takes seconds from {} to {:.0f}, not {}", kWatchSecondsMin, kWatchSecondsMax,
+                     quote(text));
+}
+
 // Prints again and again what the process that has it open says. That process may come and go.
 ExitCode watch(const StatOptions& options) {
   const std::string clear = is_terminal(STDOUT_FILENO) && !options.json ? "\x1b[H\x1b[2J" : "";
@@ -219,7 +229,7 @@ void add_stat_command(CLI::App& app, Command& run) {
                            ->type_name("SECONDS")
                            ->expected(0, 1)
                            ->default_str("1")
-                           ->check(CLI::Range(0.1, kSecondsMax))
+                           ->check(seconds_of_watch)
                            ->excludes(table);
   command->add_option("--count", options->count, "Stop after printing so many times")
       ->type_name("N")

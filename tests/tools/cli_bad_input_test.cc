@@ -108,6 +108,20 @@ TEST_F(CliBadInputTest, ADirectoryOfSomethingElseStaysAsItIs) {
   expect_failure({"put", "file", "t", "k", "v"}, 3, "file");
 }
 
+TEST_F(CliBadInputTest, WatchingWhatNobodyHasOpenIsAnError) {
+  expect_failure({"stat", "db", "--watch"}, 3, "no process that writes has an isolith database open");
+  expect_failure({"stat", "nowhere", "--watch=1"}, 3, "cannot watch 'nowhere'");
+  for (const char* seconds : {"0", "-1", "x", "1e9", "nan"})
+    expect_failure({"stat", "db", std::string("--watch=") + seconds}, 2, "--watch");
+  expect_failure({"stat", "db", "--watch", "--table", "t"}, 2, "--table");
+  expect_failure({"stat", "db", "--count", "2"}, 2, "--watch");
+  expect_failure({"stat", "db", "--watch", "--count", "-1"}, 2, "--count");
+  directory_.write("db/live", std::string(500, 'x'));
+  expect_failure({"stat", "db", "--watch"}, 3, "no process that writes has an isolith database open");
+  EXPECT_EQ(directory_.isolith({"stat", "db"}).exit_code, 0);
+  expect_rows_there();
+}
+
 TEST_F(CliBadInputTest, AnUnreadableDirectoryIsSaidToBeOne) {
   if (::geteuid() == 0) GTEST_SKIP() << "root reads everything";
   std::filesystem::permissions(directory_.path("db"), std::filesystem::perms::none);

@@ -1,13 +1,15 @@
 // The commands of `isolith`, each as a person or a script runs it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
-#include "isolith/version.h"
+#include "isolith/isolith.h"
 #include "tests/tools/run_program.h"
 
 namespace isolith::tools {
@@ -191,6 +193,42 @@ TEST_F(CliTest, TablesAndStatSpeakJson) {
   EXPECT_EQ(table.at("height"), 1);
   EXPECT_THAT(out({"stat", "db"}), HasSubstr("page size, bytes"));
   EXPECT_THAT(out({"stat", "db", "--table", "t"}), HasSubstr("leaf pages"));
+}
+
+// This process has the database open, with one reader.
+TEST_F(CliTest, StatOfAnOpenDatabaseShowsWhoHoldsTheHorizon) {
+  load("a\t1\nb\t2\n");
+  Result<Database> database = Database::open(directory_.path("db"));
+  ASSERT_TRUE(database.ok()) << database.status().to_string();
+  const Result<Snapshot> held = database->snapshot("the report\t1");
+  ASSERT_TRUE(held.ok());
+  const Table table = *database->open_table("t");
+  ASSERT_TRUE(run_transaction(*database, [&](Transaction& transaction) {
+                return transaction.put(table, "a", "3");
+              }).ok());
+  for (Result<Observation> seen = Database::observe(directory_.path("db"));
+       seen.ok() && seen->stats.versions == 0; seen = Database::observe(directory_.path("db")))
+    std::this_thread::yield();
+
+  const std::string text = out({"stat", "db"});
+  EXPECT_THAT(text, HasSubstr("open in process"));
+  EXPECT_THAT(text, ::testing::ContainsRegex("\n\\*  +-  \\(held snapshot\\)[^\n]* the report\\\\t1\n"));
+  const nlohmann::json figures = nlohmann::json::parse(out({"stat", "db", "--json"}));
+  EXPECT_EQ(figures.at("process_id"), ::getpid());
+  EXPECT_EQ(figures.at("oldest_snapshot"), held->timestamp());
+  EXPECT_EQ(figures.at("newest_commit"), held->timestamp() + 1);
+  EXPECT_EQ(figures.at("versions"), 1);
+  EXPECT_GT(figures.at("version_bytes"), 0);
+  ASSERT_EQ(figures.at("transactions").size(), 1U);
+  EXPECT_EQ(figures.at("transactions")[0].at("label"), "the report\\t1");
+  EXPECT_EQ(figures.at("transactions")[0].at("snapshot_age_commits"), 1);
+
+  const std::string lines = out({"stat", "db", "--watch=0.1", "--count", "3", "--json"});
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
+  EXPECT_EQ(nlohmann::json::parse(lines.substr(0, lines.find('\n'))).at("process_id"), ::getpid());
+  EXPECT_THAT(out({"stat", "db", "--watch", "--count", "1"}), HasSubstr("horizon: oldest snapshot"));
+  ASSERT_TRUE(database->close().ok());
+  EXPECT_FALSE(std::filesystem::exists(directory_.path("db/live")));
 }
 
 TEST_F(CliTest, VerifyCountsWhatItFindsInOrder) {
