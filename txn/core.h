@@ -240,7 +240,7 @@ class Core {
   Status begin_on_snapshot(TransactionState& state, const Snapshot& snapshot);
   [[nodiscard]] bool is_name_taken(std::string_view name) const;
   void look_at_snapshots();
-  [[nodiscard]] Timestamp oldest_start() const noexcept;
+  [[nodiscard]] Timestamp oldest_start();
   bool keep_snapshots_in_bounds(TransactionState& gate_holder, std::uint64_t count_max);
   bool fail_oldest_snapshot(std::uint64_t older_than_ms);
   const Timestamp* snapshot_to_spill(Timestamp& place) const;
@@ -357,9 +357,9 @@ class Core {
   };
   std::vector<DroppedTable> dropped_tables_;  // under collect_mutex_
   Timestamp committed_until_{};               // what was committed until then is collected
-  mvcc::LiveSnapshots live_;                  // of the turn, under collect_mutex_
-  mvcc::HeldVersions held_;                   // under collect_mutex_
-  mvcc::SpilledVersions spilled_;             // changed under collect_mutex_
+  mvcc::LiveSnapshots live_;       // of the turn; written under share_mutex_ too, read under either
+  mvcc::HeldVersions held_;        // under collect_mutex_
+  mvcc::SpilledVersions spilled_;  // changed under collect_mutex_
   std::atomic<std::uint64_t> snapshots_failed_{0};
   std::atomic<std::uint64_t> held_by_oldest_{0};  // the snapshot, as a time plus one; 0: nothing is
 

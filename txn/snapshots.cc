@@ -44,8 +44,9 @@ void Core::look_at_snapshots() {
   live_.sort();
 }
 
-// Nobody that is active began before this.
-Timestamp Core::oldest_start() const noexcept {
+// Nobody that is active began before this. Under the mutex, as above.
+Timestamp Core::oldest_start() {
+  const std::lock_guard nobody_shares(share_mutex_);
   std::uint64_t oldest = published_ts_.load(std::memory_order_seq_cst);
   for (std::uint32_t i = 0; i < slots_.count(); ++i) {
     const TransactionState& state = slots_.at(i);
@@ -74,14 +75,17 @@ bool Core::is_read_from(Timestamp ts, const TransactionState* by_other_than, std
 }
 
 // Reads from a snapshot that is there, for reading only. Announced first, so that it is there from then on if
-// it is there now: whoever has it may end at any moment, and the collector looks under the same mutex.
+// it is there now: whoever has it may end at any moment, and the collector looks under the same mutex. A word
+// that the collector's last look did not find, of a time that it has passed, is one that `register_snapshot`
+// is about to replace: what its snapshot needs may be gone.
 Status Core::share_snapshot(TransactionState& state, Timestamp ts) {
   state.as_of = ts;
   state.read_only = true;
   state.expired.store(0, std::memory_order_relaxed);
   state.snapshot.store(SnapshotWord{ts, false}.encode(), std::memory_order_seq_cst);
   std::uint64_t since_ms = 0;
-  if (is_read_from(ts, &state, since_ms)) {
+  const bool is_kept = ts >= live_.now() || live_.contains(ts);
+  if (is_kept && is_read_from(ts, &state, since_ms)) {
     state.snapshot_ms.store(since_ms, std::memory_order_relaxed);
     return {};
   }
