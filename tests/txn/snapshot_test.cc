@@ -397,6 +397,8 @@ TEST_F(SnapshotTest, TablesAreThereForWhoeverSawThem) {
   EXPECT_EQ(*old.open_table("t"), table_);
   EXPECT_TRUE(old.open_table("made").status().is(StatusCode::not_found));
   EXPECT_TRUE(old.get(made, "k").status().is(StatusCode::not_found));
+  EXPECT_TRUE(old.cursor(made).status().is(StatusCode::not_found));
+  EXPECT_TRUE(old.put(made, "another", "1").is(StatusCode::not_found));
   for (int i = 0; i < 200; ++i) {
     Transaction writer = begin();
     ASSERT_TRUE(writer.put(made, "k", std::to_string(i)).ok());
