@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -49,7 +50,7 @@ TEST_F(ObserveTest, TellsTheFiguresAndWhoIsActiveWhileItIsOpen) {
 
   const Table table = *database->ensure_table("t");
   TransactionOptions options(Isolation::snapshot);
-  options.label = std::string("a \0label", 8);
+  options.label = std::string_view("a \0label", 8);
   Transaction reader = *database->begin(options);
   ASSERT_TRUE(reader.get(table, "k").status().is(StatusCode::not_found));
   Transaction writer = *database->begin(Isolation::read_committed);
