@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "base/posix_descriptor.h"
 #include "base/system_failure.h"
 
 namespace isolith::base {
@@ -51,16 +52,9 @@ Result<std::string> read_all(int descriptor, const std::string& path) {
   if (!S_ISREG(info.st_mode)) return damaged(path, "not a file");
   if (static_cast<std::uint64_t>(info.st_size) > kBytesMax) return damaged(path, "too large");
   std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t count =
-        ::pread(descriptor, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_failure("pread", path, errno);
-    if (count == 0) break;
-    done += static_cast<std::size_t>(count);
-  }
-  bytes.resize(done);
+  const Result<std::size_t> done = read_descriptor(descriptor, path, 0, bytes.data(), bytes.size());
+  TRY(done);
+  bytes.resize(*done);
   return bytes;
 }
 
@@ -109,17 +103,8 @@ Status LiveFile::write(std::string_view body) {
   append_fixed(bytes, static_cast<std::uint32_t>(body.size()));
   append_fixed(bytes, crc32c(body.data(), body.size()));
   bytes += body;
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t count =
-        ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_failure("pwrite", path_, errno);
-    done += static_cast<std::size_t>(count);
-  }
-  if (::ftruncate(descriptor_, static_cast<off_t>(bytes.size())) != 0)
-    return system_failure("ftruncate", path_, errno);
-  return {};
+  TRY(write_descriptor(descriptor_, path_, 0, bytes.data(), bytes.size()));
+  return truncate_descriptor(descriptor_, path_, bytes.size());
 }
 
 Result<std::string> read_live_file(const std::string& path) {

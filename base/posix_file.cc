@@ -19,13 +19,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <limits>
 #include <mutex>
 #include <set>
 #include <utility>
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/posix_descriptor.h"
 #include "base/system_failure.h"
 
 namespace isolith::base {
@@ -34,14 +34,6 @@ namespace {
 
 constexpr mode_t kFileMode = 0644;
 constexpr mode_t kDirectoryMode = 0755;
-
-// Calls until it is not interrupted.
-template <typename Call>
-auto uninterrupted(Call call) noexcept {
-  auto rc = call();
-  while (rc < 0 && errno == EINTR) rc = call();
-  return rc;
-}
 
 // The file that a name stands for, whatever the name.
 struct FileIdentity {
@@ -107,39 +99,12 @@ class PosixFile final : public File {
   FileIdentity identity_{};
 };
 
-bool is_offset(std::uint64_t offset) noexcept {
-  return offset <= static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
-}
-
 Result<std::size_t> PosixFile::read_at(std::uint64_t offset, void* buffer, std::size_t size) {
-  std::size_t done = 0;
-  while (done < size) {
-    if (!is_offset(offset + done)) return system_failure("pread", path_, EINVAL);
-    const ssize_t count = uninterrupted([&] {
-      return ::pread(descriptor_, static_cast<char*>(buffer) + done, size - done,
-                     static_cast<off_t>(offset + done));
-    });
-    if (count < 0) return failure("pread");
-    if (count == 0) break;
-    done += static_cast<std::size_t>(count);
-  }
-  return done;
+  return read_descriptor(descriptor_, path_, offset, buffer, size);
 }
 
 Status PosixFile::write_at(std::uint64_t offset, const void* data, std::size_t size) {
-  std::size_t done = 0;
-  while (done < size) {
-    if (!is_offset(offset + done)) return system_failure("pwrite", path_, EFBIG);
-    const ssize_t count = uninterrupted([&] {
-      return ::pwrite(descriptor_, static_cast<const char*>(data) + done, size - done,
-                      static_cast<off_t>(offset + done));
-    });
-    if (count < 0) return failure("pwrite");
-    if (count == 0)
-      return system_failure("pwrite", path_, EIO);  // no progress and no reason: not to be repeated
-    done += static_cast<std::size_t>(count);
-  }
-  return {};
+  return write_descriptor(descriptor_, path_, offset, data, size);
 }
 
 Status PosixFile::sync() {
@@ -148,10 +113,7 @@ Status PosixFile::sync() {
 }
 
 Status PosixFile::truncate(std::uint64_t size) {
-  if (!is_offset(size)) return system_failure("ftruncate", path_, EFBIG);
-  if (uninterrupted([&] { return ::ftruncate(descriptor_, static_cast<off_t>(size)); }) != 0)
-    return failure("ftruncate");
-  return {};
+  return truncate_descriptor(descriptor_, path_, size);
 }
 
 Result<std::uint64_t> PosixFile::size() {
@@ -191,14 +153,10 @@ Status PosixFile::take_lock() {
 
 int open_flags(OpenMode mode) noexcept {
   switch (mode) {
-    case OpenMode::read_only:
-      return O_RDONLY;
-    case OpenMode::read_write:
-      return O_RDWR;
-    case OpenMode::create:
-      return O_RDWR | O_CREAT;
-    case OpenMode::create_new:
-      return O_RDWR | O_CREAT | O_EXCL;
+    case OpenMode::read_only: return O_RDONLY;
+    case OpenMode::read_write: return O_RDWR;
+    case OpenMode::create: return O_RDWR | O_CREAT;
+    case OpenMode::create_new: return O_RDWR | O_CREAT | O_EXCL;
   }
   return O_RDONLY;
 }

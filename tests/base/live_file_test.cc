@@ -12,20 +12,15 @@
 #include <string>
 #include <thread>
 
+#include "tests/support/temporary_directory.h"
+
 namespace isolith::base {
 namespace {
 
 class LiveFileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    root_ = ::testing::TempDir() + "isolith_live_XXXXXX";
-    ASSERT_NE(mkdtemp(root_.data()), nullptr);
-    path_ = root_ + "/live";
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
-  std::string root_;
-  std::string path_;
+  testing::TemporaryDirectory root_;
+  std::string path_ = root_.path() + "/live";
 };
 
 TEST_F(LiveFileTest, AReaderSeesTheLastBodyForAsLongAsTheWriterLives) {
@@ -118,7 +113,7 @@ TEST_F(LiveFileTest, WhatIsNoFileIsRefused) {
   std::filesystem::create_directory(path_);
   EXPECT_FALSE(read_live_file(path_).ok());
   EXPECT_FALSE(LiveFile::create(path_).ok());
-  EXPECT_FALSE(read_live_file(root_ + "/nowhere/live").ok());
+  EXPECT_FALSE(read_live_file(root_.path() + "/nowhere/live").ok());
 }
 
 }  // namespace

@@ -10,19 +10,15 @@
 #include <string>
 
 #include "base/file.h"
+#include "tests/support/temporary_directory.h"
 
 namespace isolith::base {
 namespace {
 
 class PosixFileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    root_ = ::testing::TempDir() + "isolith_posix_XXXXXX";
-    ASSERT_NE(mkdtemp(root_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
-  std::string root_;
+  testing::TemporaryDirectory directory_;
+  const std::string& root_ = directory_.path();
   FileSystem& files_ = posix_file_system();
 };
 

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -10,19 +9,13 @@
 
 #include "base/live_file.h"
 #include "isolith/isolith.h"
+#include "tests/support/temporary_directory.h"
 
 namespace isolith::testing {
 namespace {
 
 class ObserveTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    root_ = ::testing::TempDir() + "isolith_observe_XXXXXX";
-    ASSERT_NE(mkdtemp(root_.data()), nullptr);
-    path_ = root_ + "/db";
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
   // What is seen once `condition` holds of it; the report is written once a second.
   template <typename Condition>
   Observation wait_for(const Condition& condition) {
@@ -34,8 +27,8 @@ class ObserveTest : public ::testing::Test {
     }
   }
 
-  std::string root_;
-  std::string path_;
+  TemporaryDirectory root_;
+  std::string path_ = root_.path() + "/db";
 };
 
 TEST_F(ObserveTest, TellsTheFiguresAndWhoIsActiveWhileItIsOpen) {
