@@ -33,6 +33,7 @@ TEST_F(LiveFileTest, AReaderSeesTheLastBodyForAsLongAsTheWriterLives) {
       const Result<std::string> read = read_live_file(path_);
       ASSERT_TRUE(read.ok()) << read.status().to_string();
       EXPECT_TRUE(*read == body);
+      EXPECT_EQ(std::filesystem::file_size(path_), 20 + body.size()) << "nothing is left of the longer one";
     }
     EXPECT_TRUE(LiveFile::create(path_).status().is(StatusCode::busy));
     EXPECT_TRUE(read_live_file(path_).ok());  // the refused one did not end the lock

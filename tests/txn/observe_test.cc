@@ -81,7 +81,7 @@ TEST_F(ObserveTest, FiguresOfSomethingElseAreAnErrorAndNoReasonNotToOpen) {
   Result<std::unique_ptr<base::LiveFile>> other = base::LiveFile::create(path_ + "/live");
   ASSERT_TRUE(other.ok());
   for (const std::string& body : {std::string(), std::string("x"), std::string(300, '\x80'),
-                                  std::string(300, '\x7f'), std::string(27, '\1')}) {
+                                  std::string(300, '\x7f'), std::string(27, '\1'), std::string(30, '\0')}) {
     ASSERT_TRUE((*other)->write(body).ok());
     EXPECT_TRUE(Database::observe(path_).status().is(StatusCode::corruption)) << body.size() << " bytes";
   }
