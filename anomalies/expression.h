@@ -3,10 +3,10 @@
 // A value is a whole number of 64 bits, a text, a truth, `absent` (a read found no row), or unread (the step
 // did not run, or its transaction did not commit). Rules:
 //   1. Stored values are texts; one that is a whole number as `to_text` writes it is read as a number.
-//   2. `=` and `!=` compare anything: values of different kinds differ. `<` and so on order two numbers or two
-//      texts (bytewise). What is unread makes every comparison false, `!=` too, and every sum unread.
-//   3. Arithmetic needs numbers. What is not defined (a text plus 1, a division by 0, more than 64 bits) is an
-//      error with its place, never a value.
+//   2. `=` and `!=` compare anything: values of different kinds differ. `<` and so on order two numbers or
+//      two texts (bytewise). What is unread makes every comparison false, `!=` too, and every sum unread.
+//   3. Arithmetic needs numbers. What is not defined (a text plus 1, a division by 0, more than 64 bits) is
+//      an error with its place, never a value.
 //   4. `and`, `or` do not evaluate their right side when the left one decides; both need truths.
 //
 // Threads: values; evaluation is const.

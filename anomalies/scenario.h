@@ -1,5 +1,5 @@
-// Scenario: what a scenario file says, as data: tables with their first values, sessions with their steps, the
-// orders to take them in, what must hold, and what must be seen at each level.
+// Scenario: what a scenario file says, as data: tables with their first values, sessions with their steps,
+// the orders to take them in, what must hold, and what must be seen at each level.
 //
 // The language is described in docs/scenarios.md; `parse_scenario` (scenario_parser.h) makes one from text.
 //
