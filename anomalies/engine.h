@@ -26,6 +26,10 @@ namespace isolith::anomalies {
 struct EngineLevel {
   std::string name;   // lower case with '_'
   std::string claim;  // what its makers say of it, in a line
+
+  // Whether an operation may fail for what other transactions did to other rows (serializable snapshot
+  // isolation): then the explorer takes no two steps near the end of a transaction to commute.
+  bool watches_conflicts = false;
 };
 
 struct BeginOptions {

@@ -54,7 +54,7 @@ struct Target {
   }
 };
 
-enum class Operation : std::uint8_t {
+enum class Operator : std::uint8_t {
   literal,
   variable,       // `variable` of `session`
   row_key,        // of the row that `where` looks at
@@ -67,7 +67,7 @@ enum class Operation : std::uint8_t {
 };
 
 struct Expression {
-  Operation operation = Operation::literal;
+  Operator op = Operator::literal;
   Place place;
   Value literal;
   std::uint32_t session = 0;

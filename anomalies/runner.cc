@@ -39,24 +39,29 @@ Status Runner::run(const Program& program, const Schedule& schedule, Trace& trac
   if (Status status = check_schedule(schedule, program); !status.ok()) return status;
   if (trace_ != nullptr) return {StatusCode::invalid_argument, "the runner is running already"};
   if (&schedule != &trace.schedule) trace.schedule.entries = schedule.entries;
-  draws_ = false;
-  return this->run(program, trace);
+  return run_by(nullptr, program, trace);
 }
 
-Status Runner::run(const Program& program, std::uint64_t seed, Trace& trace) {
+Status Runner::run(const Program& program, const Chooser& chooser, Trace& trace) {
   if (Status status = check_program(program); !status.ok()) return status;
   if (trace_ != nullptr) return {StatusCode::invalid_argument, "the runner is running already"};
   trace.schedule.entries.clear();
-  draws_ = true;
-  random_ = seed;
-  return this->run(program, trace);
+  return run_by(&chooser, program, trace);
 }
 
-Status Runner::run(const Program& program, Trace& trace) {
+Status Runner::run(const Program& program, std::uint64_t seed, Trace& trace) {
+  const Chooser draw = [&seed](std::span<const std::uint32_t> ready) {
+    return static_cast<std::size_t>((splitmix64(seed) >> 32) * ready.size() >> 32);
+  };
+  return this->run(program, draw, trace);
+}
+
+Status Runner::run_by(const Chooser* chooser, const Program& program, Trace& trace) {
   trace.events.clear();
   trace.stuck = false;
   program_ = &program;
   trace_ = &trace;
+  chooser_ = chooser;
   scheduled_ = 0;
   blocked_ = 0;
   deferred_ = 0;
@@ -149,7 +154,7 @@ Runner::Next Runner::choose() {
   Next next;
   if (blocked_ > 0 && choose_woken(next)) return next;
   if (deferred_ > 0 && choose_deferred(next)) return next;
-  if (draws_ ? choose_drawn(next) : choose_scheduled(next)) return next;
+  if (chooser_ != nullptr ? choose_freely(next) : choose_scheduled(next)) return next;
   if (blocked_ == 0) return next;
   // Whoever is left waits for what nobody here can end. One after another gets free that way.
   trace_->stuck = true;
@@ -183,14 +188,13 @@ bool Runner::choose_deferred(Next& next) {
   return false;
 }
 
-bool Runner::choose_drawn(Next& next) {
+bool Runner::choose_freely(Next& next) {
   ready_.clear();
   for (std::uint32_t i = 0; i < sessions_.size(); ++i) {
     if (!sessions_[i].blocked && sessions_[i].begun < program_->sessions[i].steps.size()) ready_.push_back(i);
   }
   if (ready_.empty()) return false;
-  const std::uint64_t drawn = (splitmix64(random_) >> 32) * ready_.size() >> 32;
-  next = {Next::What::step, ready_[drawn], true};
+  next = {Next::What::step, ready_[(*chooser_)(ready_)], true};
   trace_->schedule.entries.push_back({next.session, false});
   return true;
 }

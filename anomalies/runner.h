@@ -21,8 +21,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -47,9 +49,15 @@ class Runner final : public WaitHook {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // Runs all steps in the schedule's order, or in one drawn from `seed`; returns when every session has
-  // ended. `trace` then tells what happened. `invalid_argument`: nothing was run.
+  // Given the sessions that can take a step, in their order, which one does: its place among them. Called
+  // with the baton, from whatever thread has it.
+  using Chooser = std::function<std::size_t(std::span<const std::uint32_t> ready)>;
+
+  // Runs all steps in the schedule's order, in one that `chooser` makes step by step, or in one drawn from
+  // `seed`; returns when every session has ended. `trace` then tells what happened. `invalid_argument`:
+  // nothing was run.
   Status run(const Program& program, const Schedule& schedule, Trace& trace);
+  Status run(const Program& program, const Chooser& chooser, Trace& trace);
   Status run(const Program& program, std::uint64_t seed, Trace& trace);
 
   // For steps and `on_event`: whether the session waits, and how many do.
@@ -85,7 +93,7 @@ class Runner final : public WaitHook {
     bool in_time = true;  // what `wait` returns
   };
 
-  Status run(const Program& program, Trace& trace);
+  Status run_by(const Chooser* chooser, const Program& program, Trace& trace);
   bool wait_by_default(const std::atomic<std::uint32_t>& word, std::uint32_t expected, const WaitInfo& info,
                        std::uint64_t timeout_ms);
 
@@ -93,7 +101,7 @@ class Runner final : public WaitHook {
   Next choose();
   bool choose_woken(Next& next);
   bool choose_deferred(Next& next);
-  bool choose_drawn(Next& next);
+  bool choose_freely(Next& next);
   bool choose_scheduled(Next& next);
   Next end_wait(std::uint32_t session, bool in_time);
   void run_steps(Worker& self);
@@ -117,8 +125,7 @@ class Runner final : public WaitHook {
   const Program* program_ = nullptr;
   Trace* trace_ = nullptr;
   std::size_t scheduled_ = 0;  // entries of its schedule that were taken
-  bool draws_ = false;         // the schedule, from `random_`
-  std::uint64_t random_ = 0;
+  const Chooser* chooser_ = nullptr;  // makes the schedule; null: it is given
   Next next_;
   std::uint32_t current_ = 0;  // the session whose step runs
   bool in_step_ = false;
