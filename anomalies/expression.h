@@ -29,6 +29,8 @@ struct Place {
   std::uint32_t column = 0;
 };
 
+std::string to_text(Place place);  // "12:3"
+
 struct Unread {
   friend bool operator==(Unread, Unread) = default;
 };
