@@ -10,7 +10,7 @@
 //
 // Invariants:
 //   1. Between runs no transaction is in progress, and each run starts from the scenario's first rows.
-//   2. The same order gives the same Run, byte by byte.
+//   2. The same order gives the same Run; but for the engine's own numbers of transactions in its trace.
 //   3. Every stored value carries the number of the write that made it; nobody but execution.cc sees that.
 //
 // Threads: from one thread at a time. Scenario, engine and runner outlive it.

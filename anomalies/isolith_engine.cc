@@ -14,9 +14,12 @@ constexpr std::array kLevels = {Isolation::read_uncommitted, Isolation::read_com
 
 std::string claim_of(Isolation level) {
   switch (level) {
-    case Isolation::read_uncommitted: return "no dirty writes; reads see whatever is newest";
-    case Isolation::read_committed: return "no dirty reads; each operation sees what is committed then";
-    case Isolation::snapshot: return "reads one snapshot; the first of two writers of a key wins";
+    case Isolation::read_uncommitted:
+      return "no dirty writes; reads see whatever is newest";
+    case Isolation::read_committed:
+      return "no dirty reads; each operation sees what is committed then";
+    case Isolation::snapshot:
+      return "reads one snapshot; the first of two writers of a key wins";
   }
   return "";
 }
@@ -58,7 +61,8 @@ class Session final : public EngineSession {
     const std::optional<Isolation> level = parse_isolation(options.level);
     if (!level) return {StatusCode::invalid_argument, "isolith has no level of this name"};
     if (options.deferrable) {
-      return {StatusCode::invalid_argument, "isolith has no level yet at which a transaction can be deferrable"};
+      return {StatusCode::invalid_argument,
+              "isolith has no level yet at which a transaction can be deferrable"};
     }
     TransactionOptions begin_options(*level);
     begin_options.read_only = options.read_only;

@@ -68,9 +68,11 @@ class Judgement {
 
   [[nodiscard]] std::uint64_t runs() const noexcept { return runs_; }
   [[nodiscard]] std::uint64_t showing() const noexcept { return showing_; }
-  [[nodiscard]] std::uint64_t waiting() const noexcept { return waiting_; }    // somebody waited
-  [[nodiscard]] std::uint64_t aborting() const noexcept { return aborting_; }  // somebody failed with a conflict
-  [[nodiscard]] bool last_shows() const noexcept { return last_shows_; }       // the run that was added last
+  [[nodiscard]] std::uint64_t waiting() const noexcept { return waiting_; }  // somebody waited
+  [[nodiscard]] std::uint64_t aborting() const noexcept {
+    return aborting_;
+  }                                                                       // somebody failed with a conflict
+  [[nodiscard]] bool last_shows() const noexcept { return last_shows_; }  // the run that was added last
 
   // The order of the first run that shows it, as it was taken.
   [[nodiscard]] const std::optional<Schedule>& first_showing() const noexcept { return first_showing_; }
@@ -78,7 +80,7 @@ class Judgement {
  private:
   struct Item {
     const Expected* expected;
-    bool seen = false;         // of what must be in one run
+    bool seen = false;           // of what must be in one run
     std::string counterexample;  // of what must be in each; empty: none so far
   };
 

@@ -8,8 +8,8 @@ namespace isolith::anomalies {
 namespace {
 
 std::string ordinal(std::size_t number) {
-  static constexpr std::array kWords = {"first", "second", "third", "fourth",  "fifth",
-                                        "sixth", "seventh", "eighth", "ninth", "tenth"};
+  static constexpr std::array kWords = {"first", "second",  "third",  "fourth", "fifth",
+                                        "sixth", "seventh", "eighth", "ninth",  "tenth"};
   return number <= kWords.size() ? kWords[number - 1] : "number " + std::to_string(number);
 }
 
@@ -55,7 +55,8 @@ bool same_outcome(const Run& left, const Run& right) {
     const Operation* other = find_operation(right, operation.session, operation.step);
     if (other == nullptr || !same_answer(operation, *other)) return false;
   }
-  return std::equal(left.tables.begin(), left.tables.end(), right.tables.begin(), right.tables.end(), same_rows);
+  return std::equal(left.tables.begin(), left.tables.end(), right.tables.begin(), right.tables.end(),
+                    same_rows);
 }
 
 }  // namespace isolith::anomalies

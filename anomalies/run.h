@@ -5,7 +5,8 @@
 // number was recorded, and after the one before it.
 //
 // Invariants:
-//   1. `transactions` has each transaction of the scenario, also one that did not begin: the sessions in their
+//   1. `transactions` has each transaction of the scenario, also one that did not begin: the sessions in
+//   their
 //      order, and each session's in its order. So a transaction's place is the same in every run.
 //   2. `operations` are in the order in which they ended: one for each `done` of the trace.
 //   3. `writes` begin with the scenario's first rows, by table and key; then come those of the sessions, in
@@ -42,11 +43,11 @@ struct Write {
   WriteState state = WriteState::stored;
   std::uint32_t table = 0;
   std::string key;
-  std::optional<std::string> value;              // none: the row is erased
-  std::uint32_t transaction = kNoTransaction;    // of a first row: none
+  std::optional<std::string> value;            // none: the row is erased
+  std::uint32_t transaction = kNoTransaction;  // of a first row: none
   std::uint32_t session = 0;
-  std::uint32_t step = 0;                        // from 1; 0 of a first row
-  std::uint32_t at = 0;                          // the moment when it was there
+  std::uint32_t step = 0;  // from 1; 0 of a first row
+  std::uint32_t at = 0;    // the moment when it was there
 };
 
 // What a read of a key gave.
@@ -72,9 +73,9 @@ struct Operation {
   std::uint32_t transaction = 0;
   OperationEnd end = OperationEnd::done;
   Status status;
-  Value result;                    // of what reads
-  std::vector<Row> rows;           // of a range: those that fit, by key
-  std::vector<Read> reads;         // in their order; of a range: each row that is there, by key
+  Value result;                       // of what reads
+  std::vector<Row> rows;              // of a range: those that fit, by key
+  std::vector<Read> reads;            // in their order; of a range: each row that is there, by key
   std::vector<std::uint32_t> writes;  // places in `Run::writes`
   std::uint32_t began_at = 0;
   std::uint32_t ended_at = 0;
@@ -94,7 +95,7 @@ struct TransactionRecord {
   std::uint32_t last_step = 0;
   std::string level;
   TransactionEnd end = TransactionEnd::not_begun;
-  Status status;                 // of one that failed
+  Status status;                    // of one that failed
   std::uint32_t began_at = kNever;  // when `begin` was done: a snapshot was taken by then
   std::uint32_t ended_at = kNever;
 };
@@ -127,7 +128,9 @@ class RunScope final : public Scope {
   [[nodiscard]] const Value& variable(std::uint32_t session, std::uint32_t variable) const override {
     return run_.variables[session][variable];
   }
-  [[nodiscard]] const std::vector<Row>* rows(std::uint32_t table) const override { return &run_.tables[table]; }
+  [[nodiscard]] const std::vector<Row>* rows(std::uint32_t table) const override {
+    return &run_.tables[table];
+  }
 
  private:
   const Run& run_;

@@ -2,14 +2,11 @@
 #include "anomalies/session_run.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
 
 namespace isolith::anomalies {
 namespace {
-
-constexpr char kMark = '\x01';
 
 // Whether the engine gave the transaction up, or the step alone failed. Anything else is no outcome.
 bool ends_transaction(const Status& status) {
@@ -26,65 +23,6 @@ Status at_place(Place place, std::string_view text) {
 }
 
 }  // namespace
-
-std::string mark_value(std::string_view text, std::uint32_t write) {
-  std::string value(text);
-  value += kMark;
-  value += std::to_string(write);
-  return value;
-}
-
-// ---- what the sessions share ----
-
-void RunState::begin(Run& the_run, const std::vector<TransactionRecord>& transactions,
-                     const std::vector<Write>& writes) {
-  run = &the_run;
-  error = Status();
-  run->writes = writes;
-  run->operations.clear();
-  run->transactions = transactions;
-  run->variables.resize(scenario->sessions.size());
-  for (std::size_t i = 0; i < scenario->sessions.size(); ++i) {
-    run->variables[i].assign(scenario->sessions[i].variables.size(), Unread());
-  }
-  run->tables.clear();
-  run->versions.clear();
-}
-
-void RunState::note_waits() {
-  for (const Event& event : run->trace.events) {
-    if (event.kind != EventKind::blocked) continue;
-    for (Operation& operation : run->operations) {
-      if (operation.session == event.session && operation.step == event.step) operation.waited = true;
-    }
-  }
-}
-
-Status RunState::unmark(std::string& value, std::uint32_t& write) const {
-  const std::size_t mark = value.rfind(kMark);
-  if (mark != std::string::npos) {
-    const char* end = value.data() + value.size();
-    const auto [stop, error_code] = std::from_chars(value.data() + mark + 1, end, write);
-    if (error_code == std::errc() && stop == end && write < run->writes.size()) {
-      value.resize(mark);
-      return {};
-    }
-  }
-  return {StatusCode::internal, "the engine returned a value that nobody stored"};
-}
-
-Status RunState::take_final_rows(const std::vector<Row>& stored) {
-  std::vector<Row>& rows = run->tables.emplace_back(stored);
-  std::vector<FinalRow>& versions = run->versions.emplace_back();
-  for (Row& row : rows) {
-    FinalRow& version = versions.emplace_back();
-    version.key = row.key;
-    if (Status status = unmark(row.value, version.write); !status.ok()) return status;
-  }
-  return {};
-}
-
-// ---- a session ----
 
 class SessionRun::Variables final : public Scope {
  public:
@@ -118,8 +56,9 @@ void SessionRun::begin_run() {
 
 void SessionRun::end_run() {
   if (!active_) return;
-  const Status status = engine_->abort();
-  end_transaction(TransactionEnd::aborted, status);
+  // What the engine says of it changes nothing: the transaction is not looked at any more.
+  (void)engine_->abort().ok();
+  end_transaction(TransactionEnd::aborted);
 }
 
 void SessionRun::take(std::uint32_t step_index) {
@@ -137,12 +76,13 @@ void SessionRun::take(std::uint32_t step_index) {
   } else if (is_first && (state_.is_excluded.empty() || !state_.is_excluded[transaction_])) {
     Status status = begin(step, operation);
     if (status.ok() && step.kind != StepKind::begin) status = perform(step, operation);
-    conclude(step, std::move(status), operation);
+    conclude(step, status, operation);
   } else if (active_) {
     conclude(step, perform(step, operation), operation);
   } else {
     operation.end = OperationEnd::passed_over;
   }
+  if (active_) state_.note_number(engine_->transaction_id(), transaction_);
   operation.ended_at = state_.now();
   state_.run->operations.push_back(std::move(operation));
 }
@@ -173,32 +113,39 @@ Status SessionRun::perform(const Step& step, Operation& operation) {
   }
   switch (step.kind) {
     case StepKind::begin:
-    case StepKind::require: return {};
+    case StepKind::require:
+      return {};
     case StepKind::get:
     case StepKind::get_for_update:
-    case StepKind::get_for_share: return get(step, operation);
+    case StepKind::get_for_share:
+      return get(step, operation);
     case StepKind::put:
     case StepKind::insert:
-    case StepKind::erase: return write(step, operation);
+    case StepKind::erase:
+      return write(step, operation);
     case StepKind::scan:
     case StepKind::count:
     case StepKind::sum:
-    case StepKind::exists: return read_range(step, operation);
+    case StepKind::exists:
+      return read_range(step, operation);
     case StepKind::update:
-    case StepKind::erase_range: return write_rows(step, operation);
+    case StepKind::erase_range:
+      return write_rows(step, operation);
     case StepKind::savepoint:
       savepoint_writes_[step.savepoint] = static_cast<std::uint32_t>(state_.run->writes.size());
       return engine_->savepoint(step.savepoint);
-    case StepKind::rollback_to: return roll_back(step);
+    case StepKind::rollback_to:
+      return roll_back(step);
     case StepKind::commit:
-    case StepKind::abort: return end(step);
+    case StepKind::abort:
+      return end(step);
   }
   return {};
 }
 
-void SessionRun::conclude(const Step& step, Status status, Operation& operation) {
-  if (operation.end == OperationEnd::refused) {
-    end_transaction(TransactionEnd::aborted, status);
+void SessionRun::conclude(const Step& step, const Status& status, Operation& operation) {
+  if (operation.end == OperationEnd::refused && status.ok()) {
+    end_transaction(TransactionEnd::aborted);
     return;
   }
   if (status.ok()) {
@@ -210,12 +157,13 @@ void SessionRun::conclude(const Step& step, Status status, Operation& operation)
   }
   operation.end = OperationEnd::failed;
   if (ends_transaction(status)) {
-    end_transaction(TransactionEnd::failed, status);
+    end_transaction(TransactionEnd::failed);
   } else if (!fails_step(status)) {
     fail_run(step, status);
     end_run();
   }
-  operation.status = std::move(status);
+  operation.status = state_.in_names(status, transaction_);
+  if (!active_) record().status = operation.status;
 }
 
 void SessionRun::fail_run(const Step& step, const Status& status) {
@@ -225,12 +173,11 @@ void SessionRun::fail_run(const Step& step, const Status& status) {
   state_.error = Status(status.code(), std::move(text), status.system_error());
 }
 
-void SessionRun::end_transaction(TransactionEnd how, const Status& status) {
+void SessionRun::end_transaction(TransactionEnd how) {
   active_ = false;
   TransactionRecord& ended = record();
   ended.end = how;
   ended.ended_at = state_.now();
-  if (how == TransactionEnd::failed) ended.status = status;
   if (how != TransactionEnd::committed) return;
   for (std::size_t i = 0; i < variables_.size(); ++i) {
     if (was_read_[i]) state_.run->variables[session_][i] = variables_[i];
@@ -269,8 +216,9 @@ Status SessionRun::read_range(const Step& step, Operation& operation) {
     const Value value = from_text(row.value);
     const std::int64_t* number = std::get_if<std::int64_t>(&value);
     if (number == nullptr) {
-      return state_.error = at_place(step.place, "sum needs numbers, and '" + row.key + "' has the text '" +
-                                                     row.value + "'; use scan or count, or leave it out with where");
+      return state_.error =
+                 at_place(step.place, "sum needs numbers, and '" + row.key + "' has the text '" + row.value +
+                                          "'; use scan or count, or leave it out with where");
     }
     if (__builtin_add_overflow(sum, *number, &sum)) {
       return state_.error = at_place(step.place, "the sum is over 64 bits");
@@ -280,7 +228,8 @@ Status SessionRun::read_range(const Step& step, Operation& operation) {
   return {};
 }
 
-// The rows of `update` and `erase_range`: looked at once, then one after the other locked and looked at again.
+// The rows of `update` and `erase_range`: looked at once, then one after the other locked and looked at
+// again.
 Status SessionRun::write_rows(const Step& step, Operation& operation) {
   std::int64_t written_rows = 0;
   bool written = false;
@@ -300,7 +249,8 @@ Status SessionRun::write_rows(const Step& step, Operation& operation) {
   return {};
 }
 
-Status SessionRun::write_locked_row(const Step& step, std::string_view key, Operation& operation, bool& written) {
+Status SessionRun::write_locked_row(const Step& step, std::string_view key, Operation& operation,
+                                    bool& written) {
   written = false;
   Row row;
   bool found = false;
@@ -345,7 +295,7 @@ Status SessionRun::end(const Step& step) {
   const bool commits = step.kind == StepKind::commit;
   Status status = commits ? engine_->commit() : engine_->abort();
   if (status.ok()) {
-    end_transaction(commits ? TransactionEnd::committed : TransactionEnd::aborted, status);
+    end_transaction(commits ? TransactionEnd::committed : TransactionEnd::aborted);
   }
   return status;
 }

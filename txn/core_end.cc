@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "base/mutant.h"
 #include "txn/core.h"
 
 namespace isolith::txn {
@@ -31,6 +32,9 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
   const bool is_custom = options.policy != nullptr && options.snapshot == nullptr;
   state->policy = is_custom ? options.policy : &built_in;
   state->view = state->policy->read_view();
+  if (base::is_mutant(base::Mutant::statement_snapshot_kept) && state->view == ReadView::newest_committed) {
+    state->view = ReadView::snapshot;
+  }
   state->as_of = Timestamp{0};
   state->seen_ts = Timestamp{0};
   ++state->serial;
@@ -159,6 +163,7 @@ Status Core::abort(TransactionState& state) {
   TRY(check_active(state));
   Status status;
   if (state.undo != nullptr) {
+    if (base::is_mutant(base::Mutant::abort_keeps_writes)) return commit_writes(state);
     status = roll_back(state);
     if (!status.ok()) {
       // Its rows stay as they are, in progress for ever, invisible to all: only reopening can mend this.

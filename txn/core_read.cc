@@ -4,6 +4,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "txn/core.h"
 
 namespace isolith::txn {
@@ -15,16 +16,23 @@ using btree::Toward;
 using pages::OptimisticGuard;
 using pages::SharedGuard;
 using pages::Step;
+using base::is_mutant;
+using base::Mutant;
 
 mvcc::ReadRule Core::read_rule(const TransactionState& state) const noexcept {
-  return {state.view, state.own_id(), state.as_of, state.view == ReadView::snapshot};
+  Timestamp as_of = state.as_of;
+  if (is_mutant(Mutant::snapshot_too_late)) as_of = Timestamp{published_ts_.load()};
+  if (is_mutant(Mutant::snapshot_one_commit_on)) as_of = Timestamp{raw(as_of) + 1};
+  return {state.view, state.own_id(), as_of, state.view == ReadView::snapshot};
 }
 
 // Whether a version that `writer` wrote is seen. A commit that may not be durable yet is noted: a read-only
 // transaction must not be acknowledged before it.
 bool Core::judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer) {
-  if (writer == rule.own) return true;
+  if (writer == rule.own && !is_mutant(Mutant::own_write_unseen)) return true;
   const mvcc::TransactionStatus status = statuses_->find(writer);
+  if (is_mutant(Mutant::dirty_read) && status.state != mvcc::TransactionState::committed) return true;
+  if (is_mutant(Mutant::own_write_unseen) && writer == rule.own) return false;
   if (!mvcc::is_visible(rule, writer, status)) return false;
   state.seen_ts = std::max(state.seen_ts, status.commit_ts);
   return true;

@@ -4,11 +4,14 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "base/mutant.h"
 #include "txn/change.h"
 #include "txn/core.h"
 
 namespace isolith::txn {
 
+using base::is_mutant;
+using base::Mutant;
 using btree::ExclusiveGuard;
 using btree::Node;
 using btree::RowFlags;
@@ -48,6 +51,7 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
   if (table == nullptr) return status;
   TRY(check_writable(state));
   TRY(check_key(key));
+  if (is_mutant(Mutant::erase_lost) && kind == WriteKind::erase) kind = WriteKind::lock;
   if (table->dropped.load(std::memory_order_relaxed)) return dropped_since(state, *table);
   if (value.size() > kMaxValueBytes) {
     return {StatusCode::too_large,
@@ -56,10 +60,13 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
   TRY(write_row(state, *table, key, kind, value));
   switch (kind) {
     case WriteKind::put:
-    case WriteKind::insert: return log_put(state, table->id, key, value);
-    case WriteKind::erase: return log_operation(state, {wal::OperationKind::erase, table->id, key, {}});
+    case WriteKind::insert:
+      return log_put(state, table->id, key, value);
+    case WriteKind::erase:
+      return log_operation(state, {wal::OperationKind::erase, table->id, key, {}});
     case WriteKind::lock:
-    case WriteKind::grow: break;
+    case WriteKind::grow:
+      break;
   }
   return {};
 }
@@ -110,8 +117,11 @@ Status Core::apply(TransactionState& state, Change& change) {
       if (outcome == Outcome::done && has(change.flags, RowFlags::large)) state.pending_chain = kNoPage;
     }
     switch (outcome) {
-      case Outcome::done: ++state.writes; return {};
-      case Outcome::refused: break;
+      case Outcome::done:
+        ++state.writes;
+        return {};
+      case Outcome::refused:
+        break;
       case Outcome::no_room: {
         const GateHold inside(gate_, state);
         status = btree::BTree(*cache_, change.table.root)
@@ -148,13 +158,15 @@ Status Core::write_conflict(const TransactionState& state, const Change& change,
 Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status& status) {
   if (change.found && change.met != state.own_id()) {
     const mvcc::TransactionStatus met = statuses_->find(change.met);
-    if (met.state != mvcc::TransactionState::committed) return Outcome::wait;
-    if (state.policy->on_committed_version({raw(met.commit_ts), raw(state.as_of)}) == WriteRule::conflict) {
+    if (met.state != mvcc::TransactionState::committed && !is_mutant(Mutant::dirty_write))
+      return Outcome::wait;
+    if (state.policy->on_committed_version({raw(met.commit_ts), raw(state.as_of)}) == WriteRule::conflict &&
+        !is_mutant(Mutant::write_conflict_missed)) {
       status = write_conflict(state, change, met.commit_ts);
       return Outcome::refused;
     }
   }
-  if (change.kind == WriteKind::insert && change.exists) {
+  if (change.kind == WriteKind::insert && change.exists && !is_mutant(Mutant::insert_overwrites)) {
     status = Status(StatusCode::already_exists);
     return Outcome::refused;
   }
@@ -209,7 +221,7 @@ Core::Outcome Core::change_leaf(TransactionState& state, Change& change, Exclusi
 
 Status Core::get_for_update(TransactionState& state, const Table& handle, std::string_view key,
                             std::string& value) {
-  TRY(write(state, handle, key, WriteKind::lock, {}));
+  if (!is_mutant(Mutant::locking_read_unlocked)) TRY(write(state, handle, key, WriteKind::lock, {}));
   return get(state, handle, key, value);
 }
 

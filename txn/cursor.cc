@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "txn/cursor_state.h"
 
 namespace isolith::txn {
@@ -26,6 +27,9 @@ CursorState::CursorState(Core& core, TransactionState& state, const TableInfo& t
   if (range.hi) hi_.emplace(*range.hi);
   rule_ = core.read_rule(state);
   if (rule_.view == ReadView::snapshot) announcer_ = &state;
+  if (base::is_mutant(base::Mutant::cursor_snapshot_too_late) && rule_.bounded) {
+    rule_.as_of = Timestamp{core.published_ts_.load()};
+  }
   if (rule_.view == ReadView::newest_committed) {
     // A snapshot of its own. The transaction's slot announces one; what a second one needs it does not keep.
     rule_.bounded = true;

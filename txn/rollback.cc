@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "txn/core.h"
 
 namespace isolith::txn {
@@ -124,6 +125,7 @@ Status Core::rollback_to(TransactionState& state, const Savepoint& savepoint) {
             "the savepoint is not of this transaction, or was rolled back over"};
   }
   const SavepointMark mark = *found;
+  if (base::is_mutant(base::Mutant::savepoint_keeps_writes)) return {};
   std::vector<mvcc::Version*> kept;  // the base versions: with them the locks stay
   // The rows of a table that was made since go with its tree: no lock on them is kept.
   std::unordered_set<TableId> made;
@@ -137,7 +139,8 @@ Status Core::rollback_to(TransactionState& state, const Savepoint& savepoint) {
     for (mvcc::Version* v = state.undo->newest; v != mark.newest && status.ok();) {
       mvcc::Version* const older = v->older_in_log;
       const bool is_row = v->kind == mvcc::VersionKind::row || v->kind == mvcc::VersionKind::absent;
-      const bool keeps_lock = is_row && !made.contains(v->table);
+      const bool keeps_lock = is_row && !made.contains(v->table) &&
+                              !base::is_mutant(base::Mutant::savepoint_drops_locks);
       status = undo_version(state, *v, keeps_lock, true);
       // One that could not be taken back is where it was.
       if (keeps_lock && !v->is_own_older() && state.undo->newest != v) kept.push_back(v);

@@ -1,0 +1,39 @@
+// Mutants: deliberate faults in the isolation levels, which the anomaly suite must catch. They exist only in
+// the objects that tests/mutants/ builds for itself with ISOLITH_MUTANTS; everywhere else `is_mutant` is
+// false for the compiler and nothing is left of them.
+//
+// Threads: the choice is made while no transaction is in progress.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace isolith::base {
+
+enum class Mutant : std::uint8_t {
+  none,
+  snapshot_too_late,         // a snapshot is taken anew for each operation
+  cursor_snapshot_too_late,  // ... for each cursor
+  snapshot_one_commit_on,    // a snapshot sees one commit more than it may
+  dirty_read,                // a read sees what is not committed
+  statement_snapshot_kept,   // read_committed reads from when the transaction began
+  own_write_unseen,          // a read does not see what its own transaction wrote
+  dirty_write,               // a write does not wait for the one before
+  write_conflict_missed,     // at snapshot a write goes over what was committed since
+  locking_read_unlocked,     // get_for_update takes no lock
+  insert_overwrites,         // insert does not look whether the key is there
+  erase_lost,                // an erased key comes back
+  abort_keeps_writes,        // what an aborted transaction wrote stays
+  savepoint_keeps_writes,    // what was written since a savepoint stays
+  savepoint_drops_locks,     // rolling back to a savepoint gives up the locks taken since
+  deadlock_missed,           // a wait that closes a cycle begins
+};
+
+#ifdef ISOLITH_MUTANTS
+inline std::atomic<Mutant> active_mutant{Mutant::none};
+inline bool is_mutant(Mutant mutant) { return active_mutant.load(std::memory_order_relaxed) == mutant; }
+#else
+constexpr bool is_mutant(Mutant /*mutant*/) { return false; }
+#endif
+
+}  // namespace isolith::base
