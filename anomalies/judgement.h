@@ -37,11 +37,15 @@ class SerialOutcomes {
 
   // Whether some serial order of the transactions that committed in `run` gives what they read and what is
   // stored at the end. With more than kMaxTransactions of them: whether the dependencies have no cycle.
+  // Serial orders in which a step of the scenario cannot be computed do not count.
   Result<bool> has(const Run& run);
 
  private:
+  Status run_all(const Run& run, std::vector<Run>& outcomes);
+
   Execution& execution_;
   std::map<std::vector<std::uint32_t>, std::vector<Run>> outcomes_;  // by the transactions that committed
+  std::vector<std::uint32_t> committed_;                             // scratch
 };
 
 // Whether the run shows the anomaly: an invariant does not hold or an `anomaly` does; in a scenario with
@@ -51,7 +55,7 @@ Result<bool> shows_anomaly(const Scenario& scenario, const Run& run, SerialOutco
 // Something that the file expects and that was not seen.
 struct Unmet {
   Place place;
-  std::string text;  // "expected: B waits for A; but B waited for nobody"
+  std::string text;  // "expected B waits for A at snapshot; in A1 B1 A2 B2 B waited for nobody"
 };
 
 class Judgement {
@@ -69,23 +73,35 @@ class Judgement {
   [[nodiscard]] std::uint64_t runs() const noexcept { return runs_; }
   [[nodiscard]] std::uint64_t showing() const noexcept { return showing_; }
   [[nodiscard]] std::uint64_t waiting() const noexcept { return waiting_; }  // somebody waited
-  [[nodiscard]] std::uint64_t aborting() const noexcept {
-    return aborting_;
-  }                                                                       // somebody failed with a conflict
+  // Somebody failed with a conflict.
+  [[nodiscard]] std::uint64_t aborting() const noexcept { return aborting_; }
   [[nodiscard]] bool last_shows() const noexcept { return last_shows_; }  // the run that was added last
 
   // The order of the first run that shows it, as it was taken.
   [[nodiscard]] const std::optional<Schedule>& first_showing() const noexcept { return first_showing_; }
 
  private:
+  // What was seen in an order, in words.
+  struct Sighting {
+    Schedule order;
+    std::string what;
+  };
   struct Item {
     const Expected* expected;
-    bool seen = false;           // of what must be in one run
-    std::string counterexample;  // of what must be in each; empty: none so far
+    bool seen = false;  // of what must be in one run
+    // Of that: what the first run had. Of what must be in each: the first where it is not.
+    std::optional<Sighting> instead;
   };
+
+  Status look(Item& item, const Run& run);
+  [[nodiscard]] std::string contradiction(const Item& item) const;  // empty: the item is met
+  [[nodiscard]] std::string say_verdict() const;
+  [[nodiscard]] std::string say(const Sighting& sighting) const;
 
   const Scenario& scenario_;
   SerialOutcomes& serial_;
+  std::string level_;
+  Program program_;  // for the texts of orders
   std::vector<Item> items_;
   std::uint64_t runs_ = 0;
   std::uint64_t showing_ = 0;
@@ -93,6 +109,9 @@ class Judgement {
   std::uint64_t aborting_ = 0;
   bool last_shows_ = false;
   std::optional<Schedule> first_showing_;
+  std::string first_anomaly_;  // what went wrong in that order
+  std::optional<Sighting> first_waiting_;
+  std::optional<Sighting> first_aborting_;
 };
 
 // "happens", "waiting", "aborting", "snapshot".
