@@ -2,12 +2,15 @@
 //
 // A value is a whole number of 64 bits, a text, a truth, `absent` (a read found no row), or unread (the step
 // did not run, or its transaction did not commit). Rules:
-//   1. Stored values are texts; one that is a whole number as `to_text` writes it is read as a number.
+//   1. Stored values, keys and literals are texts; one that is a whole number as `to_text` writes it is read
+//      as a number.
 //   2. `=` and `!=` compare anything: values of different kinds differ. `<` and so on order two numbers or
-//      two texts (bytewise). What is unread makes every comparison false, `!=` too, and every sum unread.
+//      two texts (bytewise). What is unread makes every comparison false, `!=` too, and every sum and every
+//      `not` unread.
 //   3. Arithmetic needs numbers. What is not defined (a text plus 1, a division by 0, more than 64 bits) is
 //      an error with its place, never a value.
-//   4. `and`, `or` do not evaluate their right side when the left one decides; both need truths.
+//   4. `and`, `or` do not evaluate their right side when the left one decides; both need truths. There, and
+//      in `is_true`, what is unread counts as false.
 //
 // Threads: values; evaluation is const.
 #pragma once
@@ -39,12 +42,13 @@ struct Absent {
 };
 using Value = std::variant<Unread, Absent, bool, std::int64_t, std::string>;
 
-// A stored value, by rule 1.
+// A stored value, a key or a literal, by rule 1.
 Value from_text(std::string_view text);
 // As it is stored, and as people read it: "7", "text", "true", "absent", "unread".
 std::string to_text(const Value& value);
 
-// One key of a table, or the range [lo, hi) of its keys.
+// One key of a table, or the range [lo, hi) of its keys, bytewise. `hi` is any bytes: it need not be UTF-8, and
+// ends in a byte 0 where the range is one key.
 struct Target {
   std::uint32_t table = 0;
   bool is_range = false;
@@ -93,8 +97,8 @@ class Scope {
   [[nodiscard]] virtual const std::vector<Row>* rows(std::uint32_t table) const = 0;
 };
 
-// `invalid_argument` names line, column and what can not be computed. `row`: for `key` and `value`; null
-// outside of `where` and `set`.
+// `invalid_argument`: "LINE:COLUMN: what can not be computed". `row`: for `key` and `value`; null outside of
+// `where` and `update`.
 Result<Value> evaluate(const Expression& expression, const Scope& scope, const Row* row = nullptr);
 
 // As `evaluate`; what is unread is false, anything else but a truth an error.

@@ -71,13 +71,14 @@ std::optional<Word> read_word(std::string_view text, const Program& program) {
   return best;
 }
 
-Status wrong_at(std::size_t at, std::string_view word, std::string_view what) {
-  std::string message = "schedule, column ";
-  message += std::to_string(at + 1);
-  message += ": ";
-  if (!word.empty()) message.append(1, '"').append(word).append("\": ");
-  message += what;
-  return {StatusCode::invalid_argument, std::move(message)};
+// Nothing, for `return wrong_at(...)`.
+std::nullopt_t wrong_at(ScheduleProblem& problem, std::size_t at, std::string_view word,
+                        std::string_view what) {
+  problem.at = at;
+  problem.what.clear();
+  if (!word.empty()) problem.what.append(1, '"').append(word).append("\": ");
+  problem.what += what;
+  return std::nullopt;
 }
 
 // What is wrong with a word that names no session.
@@ -92,19 +93,17 @@ std::string explain(std::string_view word, const Program& program) {
   return "there is no such session; the sessions are " + names_of(program);
 }
 
-Status check_word(const Word& word, const Session& session, std::uint32_t next, std::size_t at,
-                  std::string_view text) {
-  if (next > session.steps.size()) {
-    return wrong_at(at, text, steps_of(session) + ", and all of them were named before");
-  }
+// What is wrong with a word as the next step of its session, `next`; empty: nothing.
+std::string check_word(const Word& word, const Session& session, std::uint32_t next) {
+  if (next > session.steps.size()) return steps_of(session) + ", and all of them were named before";
   if (word.number == 0 || word.number == next) return {};
-  if (word.number > session.steps.size()) return wrong_at(at, text, steps_of(session));
+  if (word.number > session.steps.size()) return steps_of(session);
   std::string expected;
   append_step(expected, session, next);
-  return wrong_at(at, text, "the next step of " + session.name + " is " + expected);
+  return "the next step of " + session.name + " is " + expected;
 }
 
-Status steps_left_out(const Program& program, const std::vector<std::uint32_t>& named, std::size_t at) {
+std::string steps_left_out(const Program& program, const std::vector<std::uint32_t>& named) {
   std::string missing;
   for (std::size_t i = 0; i < named.size(); ++i) {
     for (std::uint32_t step = named[i] + 1; step <= program.sessions[i].steps.size(); ++step) {
@@ -113,7 +112,7 @@ Status steps_left_out(const Program& program, const std::vector<std::uint32_t>& 
     }
   }
   if (missing.empty()) return {};
-  return wrong_at(at, {}, "these steps were left out: " + missing + "; name each step once");
+  return "these steps were left out: " + missing + "; name each step once";
 }
 
 }  // namespace
@@ -139,8 +138,9 @@ Status check_program(const Program& program) {
   return {};
 }
 
-Result<Schedule> parse_schedule(std::string_view text, const Program& program) {
-  if (Status status = check_program(program); !status.ok()) return status;
+std::optional<Schedule> parse_schedule(std::string_view text, const Program& program,
+                                       ScheduleProblem& problem) {
+  if (Status status = check_program(program); !status.ok()) return wrong_at(problem, 0, {}, status.message());
   Schedule schedule;
   std::vector<std::uint32_t> named(program.sessions.size());
   for (std::size_t at = 0; at < text.size();) {
@@ -154,20 +154,30 @@ Result<Schedule> parse_schedule(std::string_view text, const Program& program) {
     const bool times_out = whole.ends_with('!');
     const std::optional<Word> word =
         read_word(times_out ? whole.substr(0, whole.size() - 1) : whole, program);
-    if (!word) return wrong_at(at, whole, explain(whole.substr(0, whole.find('!')), program));
+    if (!word) return wrong_at(problem, at, whole, explain(whole.substr(0, whole.find('!')), program));
     const Session& session = program.sessions[word->session];
     if (times_out && word->number != 0)
-      return wrong_at(at, whole, "a wait has no number; write " + session.name + "!");
+      return wrong_at(problem, at, whole, "a wait has no number; write " + session.name + "!");
     if (!times_out) {
-      Status status = check_word(*word, session, named[word->session] + 1, at, whole);
-      if (!status.ok()) return status;
+      const std::string wrong = check_word(*word, session, named[word->session] + 1);
+      if (!wrong.empty()) return wrong_at(problem, at, whole, wrong);
       ++named[word->session];
     }
     schedule.entries.push_back({word->session, times_out});
     at = end;
   }
-  if (Status status = steps_left_out(program, named, text.size()); !status.ok()) return status;
+  const std::string missing = steps_left_out(program, named);
+  if (!missing.empty()) return wrong_at(problem, text.size(), {}, missing);
   return schedule;
+}
+
+Result<Schedule> parse_schedule(std::string_view text, const Program& program) {
+  if (Status status = check_program(program); !status.ok()) return status;
+  ScheduleProblem problem;
+  std::optional<Schedule> schedule = parse_schedule(text, program, problem);
+  if (schedule) return *std::move(schedule);
+  return Status(StatusCode::invalid_argument,
+                "schedule, column " + std::to_string(problem.at + 1) + ": " + problem.what);
 }
 
 std::string to_string(const Schedule& schedule, const Program& program) {

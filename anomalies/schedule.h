@@ -11,7 +11,9 @@
 // Threads: values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +34,16 @@ struct Schedule {
 
 // `invalid_argument` says the column (from 1), what stands there, what is wrong and what would be right.
 Result<Schedule> parse_schedule(std::string_view text, const Program& program);
+
+// What is wrong with a text, and at which of its bytes, from 0.
+struct ScheduleProblem {
+  std::size_t at = 0;
+  std::string what;
+};
+
+// As above, for texts that stand in a larger one. None: `problem` says why.
+std::optional<Schedule> parse_schedule(std::string_view text, const Program& program,
+                                       ScheduleProblem& problem);
 
 // The text in its first form. It parses to the same schedule.
 std::string to_string(const Schedule& schedule, const Program& program);
