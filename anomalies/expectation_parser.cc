@@ -14,13 +14,12 @@
 namespace isolith::anomalies {
 namespace {
 
-// What a step can fail with; a status after it is of the machine, or of a bug.
+// What a step can fail with. Others are errors of the run: of the engine, or of the machine.
 std::vector<std::string> statuses() {
   std::vector<std::string> names;
   for (const StatusCode code :
        {StatusCode::not_found, StatusCode::already_exists, StatusCode::conflict, StatusCode::snapshot_too_old,
-        StatusCode::invalid_argument, StatusCode::too_large, StatusCode::busy, StatusCode::read_only,
-        StatusCode::aborted}) {
+        StatusCode::too_large, StatusCode::read_only, StatusCode::aborted}) {
     names.emplace_back(to_string(code));
   }
   for (const ConflictReason reason : {ConflictReason::write_conflict, ConflictReason::serialization,

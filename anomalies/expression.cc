@@ -26,8 +26,7 @@ const char* kind_of(const Value& value) {
 bool is_unread(const Value& value) { return std::holds_alternative<Unread>(value); }
 
 Status error_at(Place place, const std::string& what) {
-  return {StatusCode::invalid_argument,
-          std::to_string(place.line) + ":" + std::to_string(place.column) + ": " + what};
+  return {StatusCode::invalid_argument, to_text(place) + ": " + what};
 }
 
 std::string_view symbol_of(Operator op) {
@@ -255,6 +254,13 @@ Result<Value> of_row(const Expression& expression, const Row* row) {
 }
 
 }  // namespace
+
+std::string to_text(Place place) {
+  std::string text = std::to_string(place.line);
+  text += ':';
+  text += std::to_string(place.column);
+  return text;
+}
 
 Value from_text(std::string_view text) {
   std::int64_t number = 0;

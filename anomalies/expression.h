@@ -47,8 +47,8 @@ Value from_text(std::string_view text);
 // As it is stored, and as people read it: "7", "text", "true", "absent", "unread".
 std::string to_text(const Value& value);
 
-// One key of a table, or the range [lo, hi) of its keys, bytewise. `hi` is any bytes: it need not be UTF-8, and
-// ends in a byte 0 where the range is one key.
+// One key of a table, or the range [lo, hi) of its keys, bytewise. `hi` is any bytes: it need not be UTF-8,
+// and ends in a byte 0 where the range is one key.
 struct Target {
   std::uint32_t table = 0;
   bool is_range = false;

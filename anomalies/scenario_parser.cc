@@ -352,7 +352,7 @@ Result<Scenario> parse_scenario(std::string_view text, std::string_view name) {
     if (check_text(text, problem) && parser.read(text)) return parser.take();
   }
   std::string message(name);
-  message += ":" + std::to_string(problem.place().line) + ":" + std::to_string(problem.place().column) + ": ";
+  message += ":" + to_text(problem.place()) + ": ";
   return Status(StatusCode::invalid_argument, message + problem.text());
 }
 
