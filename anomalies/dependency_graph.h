@@ -3,11 +3,10 @@
 //
 // Rules (the whole of them, with what they leave out: README.md):
 //   1. Nodes are transactions, by their place in `Run::transactions`. Cycles are of committed ones; the
-//   others
-//      are there for G1a and G1b.
+//      others are there for G1a and G1b.
 //   2. ww to the writer of the key's next version, wr from a version's writer to who read it, rw from a
-//   reader
-//      to the writer of the next version; of a range also to the writer of a row that changes what it gives.
+//      reader to the writer of the next version; of a range also to the writer of a row that changes what
+//      it gives.
 //   3. Versions of a key are in the order in which they were committed; where two transactions wrote it in
 //      turn without waiting, in the order of their last writes.
 //
