@@ -106,7 +106,8 @@ void run_explore(benchmark::State& state, const char* text, const char* level, P
   std::int64_t runs = 0;
   for (auto _ : state) {
     Exploration exploration;
-    must(explore(*prepared.execution, options, [](const Run&) { return isolith::Status(); }, exploration));
+    must(explore(
+        *prepared.execution, options, [](const Run&) { return isolith::Status(); }, exploration));
     runs += static_cast<std::int64_t>(exploration.runs);
   }
   state.SetItemsProcessed(runs);

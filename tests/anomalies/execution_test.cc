@@ -53,7 +53,7 @@ class ExecutionTest : public ::testing::Test {
   Runner runner;
   std::unique_ptr<IsolithEngine> engine;
   std::unique_ptr<Execution> execution;
-  Run run;
+  anomalies::Run run;
 };
 
 constexpr const char* kReadAndAdd = R"(
@@ -152,7 +152,7 @@ table t
   b = 2
   c = 3
 session A
-  all = scan t
+  rows = scan t
   n = count t where value > 1
   s = sum t/a..c
   e = exists t/x..
@@ -256,11 +256,11 @@ TEST_F(ExecutionTest, ASerialRunPassesOverWhoIsNotNamed) {
   ASSERT_TRUE(execution->run_serially(std::vector<std::uint32_t>{1}, run).ok());
   EXPECT_EQ(to_text(run.tables.at(0)), "a=101, b=2");
   EXPECT_EQ(run.transactions.at(0).end, TransactionEnd::not_begun);
-  Run both;
+  anomalies::Run both;
   ASSERT_TRUE(execution->run_serially(std::vector<std::uint32_t>{1, 0}, both).ok());
   EXPECT_EQ(to_text(both.tables.at(0)), "a=111, b=2");
   EXPECT_FALSE(same_outcome(run, both));
-  Run again;
+  anomalies::Run again;
   ASSERT_TRUE(execution->run_serially(std::vector<std::uint32_t>{1, 0}, again).ok());
   EXPECT_TRUE(same_outcome(again, both));
 }
@@ -338,7 +338,7 @@ session A at snapshoot
   EXPECT_EQ(one.prepare("read_comitted").message(),
             "isolith has no level 'read_comitted'; it has read_uncommitted, read_committed and snapshot");
   EXPECT_EQ(one.prepare("read_committed").message(),
-            "3:1: isolith has no level 'snapshoot'; it has read_uncommitted, read_committed and snapshot");
+            "3:9: isolith has no level 'snapshoot'; it has read_uncommitted, read_committed and snapshot");
 }
 
 // The whole of a run in text.

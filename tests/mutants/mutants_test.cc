@@ -29,8 +29,10 @@ struct Named {
 
 constexpr std::array kMutants = {
     Named{Mutant::snapshot_too_late, "snapshot_too_late", "a snapshot is taken anew for each operation"},
-    Named{Mutant::cursor_snapshot_too_late, "cursor_snapshot_too_late", "a snapshot is taken anew for each cursor"},
-    Named{Mutant::snapshot_one_commit_on, "snapshot_one_commit_on", "a snapshot sees one commit more than it may"},
+    Named{Mutant::cursor_snapshot_too_late, "cursor_snapshot_too_late",
+          "a snapshot is taken anew for each cursor"},
+    Named{Mutant::snapshot_one_commit_on, "snapshot_one_commit_on",
+          "a snapshot sees one commit more than it may"},
     Named{Mutant::dirty_read, "dirty_read", "a read sees what is not committed"},
     Named{Mutant::statement_snapshot_kept, "statement_snapshot_kept",
           "`read_committed` reads from when the transaction began"},
@@ -42,7 +44,8 @@ constexpr std::array kMutants = {
     Named{Mutant::insert_overwrites, "insert_overwrites", "`insert` does not look whether the key is there"},
     Named{Mutant::erase_lost, "erase_lost", "an erased key comes back"},
     Named{Mutant::abort_keeps_writes, "abort_keeps_writes", "what an aborted transaction wrote stays"},
-    Named{Mutant::savepoint_keeps_writes, "savepoint_keeps_writes", "what was written since a savepoint stays"},
+    Named{Mutant::savepoint_keeps_writes, "savepoint_keeps_writes",
+          "what was written since a savepoint stays"},
     Named{Mutant::savepoint_drops_locks, "savepoint_drops_locks",
           "rolling back to a savepoint gives up locks taken since"},
     Named{Mutant::deadlock_missed, "deadlock_missed", "a wait that closes a cycle begins"},
@@ -105,7 +108,8 @@ TEST(MutantsTest, TheCatalogueCatchesEveryFaultAndTheTableInTheReadmeSaysHow) {
   std::ifstream file(ISOLITH_SOURCE_DIR "/anomalies/README.md");
   const std::string readme((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   ASSERT_NE(readme, "");
-  EXPECT_NE(readme.find(table), std::string::npos) << "anomalies/README.md should have this table:\n" << table;
+  EXPECT_NE(readme.find(table), std::string::npos) << "anomalies/README.md should have this table:\n"
+                                                   << table;
 }
 
 }  // namespace
