@@ -3,12 +3,14 @@
 //
 // Rules (the whole of them, with what they leave out: README.md):
 //   1. Nodes are transactions, by their place in `Run::transactions`. Cycles are of committed ones; the
-//      others are there for G1a and G1b.
+//      others are there for G1a.
 //   2. ww to the writer of the key's next version, wr from a version's writer to who read it, rw from a
-//      reader to the writer of the next version; of a range also to the writer of a row that changes what
-//      it gives.
+//      reader to the writer of the next version; of a range also to the writer of a row that changes what it
+//      gives.
 //   3. Versions of a key are in the order in which they were committed; where two transactions wrote it in
 //      turn without waiting, in the order of their last writes.
+//   4. Where a run does not tell which version was seen (of a row that was not there), it is one with which
+//      the run shows as little as can be.
 //
 // Threads: values.
 #pragma once
@@ -33,6 +35,8 @@ struct Edge {
   std::string key;
   std::uint32_t from_step = 0;  // of the read or write in `from`; from 1
   std::uint32_t to_step = 0;
+
+  friend bool operator==(const Edge&, const Edge&) = default;
 };
 
 enum class Phenomenon : std::uint8_t {
@@ -48,7 +52,7 @@ enum class Phenomenon : std::uint8_t {
 
 // "G1a", "G-single", "G2-item"; empty for `none`.
 std::string_view to_string(Phenomenon phenomenon) noexcept;
-// "aborted read", "write skew": what people call it.
+// "aborted read", "write skew": what people call it; empty for `none`. `explain` is more exact.
 std::string_view common_name(Phenomenon phenomenon) noexcept;
 
 struct Finding {
@@ -60,18 +64,18 @@ class DependencyGraph {
  public:
   DependencyGraph(const Scenario& scenario, const Run& run);
 
-  [[nodiscard]] const std::vector<Edge>& edges() const noexcept { return edges_; }  // between committed ones
-  [[nodiscard]] Finding find() const;
+  // Between committed ones; by `from`, `to` and so on, each once.
+  [[nodiscard]] const std::vector<Edge>& edges() const noexcept { return edges_; }
+
+  [[nodiscard]] Finding find() const { return finding_; }
 
  private:
-  std::size_t nodes_ = 0;
   std::vector<Edge> edges_;
-  std::vector<Edge> aborted_reads_;
-  std::vector<Edge> intermediate_reads_;
+  Finding finding_;
 };
 
-// "A comes before B, because A read doctors/bob (step A1) before B changed it (step B2); B comes before A,
-// because ...: no serial order." Empty for `none`.
+// "A comes before B, because A read doctors/bob (A1) before B changed it (B2); B comes before A, because ...:
+// no serial order (a write skew)." Empty for `none`.
 std::string explain(const Finding& finding, const Scenario& scenario, const Run& run);
 
 }  // namespace isolith::anomalies
