@@ -1,7 +1,7 @@
 // DependencyGraph: who comes before whom in a run and why; the phenomenon that it shows, after Adya, "Weak
 // Consistency: A Generalized Theory and Optimistic Implementations for Distributed Transactions" (1999).
 //
-// Rules (the whole of them, with what they leave out: README.md):
+// Rules (the whole of them: README-dependencies.md):
 //   1. Nodes are transactions, by their place in `Run::transactions`. Cycles are of committed ones; the
 //      others are there for G1a.
 //   2. ww to the writer of the key's next version, wr from a version's writer to who read it, rw from a

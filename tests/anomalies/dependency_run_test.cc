@@ -252,7 +252,7 @@ std::optional<std::vector<std::uint32_t>> serial_order(const DependencyGraph& gr
 
 class RandomDependencies : public DependencyRun {
  protected:
-  static constexpr std::size_t kPrograms = 20000;
+  static constexpr std::size_t kPrograms = 4000;
   static constexpr std::size_t kOrders = 4;
 
   // Calls `check(execution, run, what)` for random orders of random programs; `what` is for messages.
