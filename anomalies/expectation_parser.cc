@@ -147,6 +147,10 @@ bool read_levels(LineReader& line, Expectation& expectation) {
     if (std::find(expectation.levels.begin(), expectation.levels.end(), name) != expectation.levels.end()) {
       return line.wrong_at(place, quoted(name) + " stands here twice; write it once");
     }
+    if (expectation.levels.size() == kMaxLevels) {
+      return line.wrong_at(place, "this is one level too many; an `expect` may have " +
+                                      std::to_string(kMaxLevels) + ": begin another one");
+    }
     expectation.levels.emplace_back(name);
   }
   return true;

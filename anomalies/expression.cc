@@ -135,9 +135,11 @@ Result<Value> comparison(const Expression& expression, const Value& left, const 
   if (expression.op == Operator::not_equal) return Value(left != right);
   const auto* number = std::get_if<std::int64_t>(&left);
   const auto* text = std::get_if<std::string>(&left);
-  if (number == nullptr && text == nullptr) return needs(expression, "two numbers or two texts", left);
-  if (left.index() != right.index()) {
-    return needs(expression, number != nullptr ? "two numbers" : "two texts", right);
+  if (left.index() != right.index() || (number == nullptr && text == nullptr)) {
+    return error_at(expression.place, "`" + std::string(symbol_of(expression.op)) +
+                                          "` compares two numbers or two texts, and `" + to_text(left) +
+                                          "` is " + kind_of(left) + ", `" + to_text(right) + "` is " +
+                                          kind_of(right));
   }
   if (number != nullptr) return Value(in_order(expression.op, *number, std::get<std::int64_t>(right)));
   return Value(in_order(expression.op, *text, std::get<std::string>(right)));

@@ -24,18 +24,20 @@
 namespace isolith::anomalies {
 
 inline constexpr std::size_t kMaxScenarioBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxTables = 64;
 inline constexpr std::size_t kMaxSessions = 16;
-inline constexpr std::size_t kMaxSteps = 64;  // of one session
+inline constexpr std::size_t kMaxSteps = 64;   // of one session
+inline constexpr std::size_t kMaxLevels = 32;  // of one `expect`
 
 enum class StepKind : std::uint8_t {
   begin,
   get,
   get_for_update,
   get_for_share,
-  put,          // `value` at the key `target`
-  insert,       // fails with already_exists
-  erase,        // fails with not_found
-  update,       // each row of `target` that is `where`: locked, read again, put with `value` of its own
+  put,     // `value` at the key `target`
+  insert,  // fails with already_exists
+  erase,   // fails with not_found
+  update,  // each row of `target` that is `where`: locked, read again, put with `value` of its own
   scan,
   count,
   sum,
@@ -53,12 +55,12 @@ inline constexpr std::uint32_t kNoVariable = UINT32_MAX;
 struct Step {
   StepKind kind = StepKind::begin;
   Place place;
-  std::string text;                     // as it is written, without what surrounds it
-  std::optional<Expression> condition;  // of `if` and `require`; with `if` a false one skips the step
-  std::uint32_t variable = kNoVariable; // what the step reads goes here
+  std::string text;                      // as it is written, without what surrounds it
+  std::optional<Expression> condition;   // of `if` and `require`; with `if` a false one skips the step
+  std::uint32_t variable = kNoVariable;  // what the step reads goes here
   Target target;
-  std::optional<Expression> where;      // over `key` and `value` of each row, and variables
-  std::optional<Expression> value;      // of `put`, `insert`, `update` (there also over `key` and `value`)
+  std::optional<Expression> where;  // over `key` and `value` of each row, and variables
+  std::optional<Expression> value;  // of `put`, `insert`, `update` (there also over `key` and `value`)
   std::uint32_t savepoint = 0;
 };
 
@@ -91,13 +93,13 @@ enum class Verdict : std::uint8_t {
 struct Expected {
   enum class Kind : std::uint8_t {
     verdict,
-    prevented,     // any verdict but `happens`
-    waits,         // `session` waits for `other`
+    prevented,  // any verdict but `happens`
+    waits,      // `session` waits for `other`
     nobody_waits,
-    fails,         // `session` fails with `status`, as in "conflict/deadlock"
+    fails,  // `session` fails with `status`, as in "conflict/deadlock"
     nobody_fails,
-    commits,       // the last transaction of `session` commits
-    holds,         // `condition`
+    commits,  // the last transaction of `session` commits
+    holds,    // `condition`
   };
   Kind kind = Kind::verdict;
   Place place;
@@ -112,7 +114,7 @@ struct Expected {
 struct Expectation {
   std::vector<std::string> levels;  // one at least
   Place place;
-  std::vector<Expected> items;      // one at least
+  std::vector<Expected> items;  // one at least
 };
 
 // What must hold at the end (`invariant`), or must not be (`anomaly`).

@@ -17,6 +17,24 @@
 namespace isolith::anomalies {
 namespace {
 
+// Words of other languages, and what they are here.
+struct Synonym {
+  std::string_view word;
+  std::string_view section;
+};
+constexpr std::array<Synonym, 12> kSynonyms = {{{"title", "scenario"},
+                                                {"name", "scenario"},
+                                                {"about", "shows"},
+                                                {"description", "story"},
+                                                {"given", "table"},
+                                                {"transaction", "session"},
+                                                {"schedule", "order"},
+                                                {"interleaving", "order"},
+                                                {"assert", "invariant"},
+                                                {"check", "invariant"},
+                                                {"always", "invariant"},
+                                                {"never", "anomaly"}}};
+
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t";
   const std::size_t begin = text.find_first_not_of(kBlanks);
@@ -123,6 +141,7 @@ bool ScenarioParser::read_section(LineReader& line) {
     return line.wrong("a scenario begins with its title; write `scenario TITLE` above this line");
   }
   section_word_ = line.take_name();
+  if (line.sees(":")) return line.wrong("a colon stands behind " + quoted(section_word_) + "; leave it out");
   return (this->*section->open)(line);
 }
 
@@ -131,12 +150,15 @@ bool ScenarioParser::unknown_section(LineReader& line) {
   for (const Section& section : kSectionWords) words.push_back(section.word);
   const std::string_view word = line.peek_name();
   const std::string sections = "the sections are " + listed(words, "none");
-  if (word.empty()) {
-    return line.wrong("a section was expected, not " + line.excerpt() + "; " + sections +
-                      "; what belongs to one is indented");
+  if (word.empty()) return line.wrong("a section was expected, not " + line.excerpt() + "; " + sections);
+  const std::string text = "there is no section " + quoted(word);
+  for (const Synonym& synonym : kSynonyms) {
+    if (synonym.word == word) return line.wrong(text + "; write " + quoted(synonym.section));
   }
-  return line.wrong("there is no section " + quoted(word) +
-                    did_you_mean(word, words, sections + "; what belongs to one is indented"));
+  if (is_word_of_the_language(word) || line.sees_assignment()) {
+    return line.wrong(text + "; rows, steps and expectations are indented: write blanks in front of them");
+  }
+  return line.wrong(text + did_you_mean(word, words, sections));
 }
 
 bool ScenarioParser::read_body(LineReader& line, std::string_view text) {
@@ -243,6 +265,10 @@ bool ScenarioParser::open_table(LineReader& line) {
     if (table.name != name) continue;
     return line.wrong_at(place, "there is a table " + quoted(name) + " in line " +
                                     std::to_string(table.place.line) + " already; write all rows there");
+  }
+  if (scenario_.tables.size() == kMaxTables) {
+    return line.wrong_at(place,
+                         "this is one table too many; a scenario may have " + std::to_string(kMaxTables));
   }
   scenario_.tables.push_back({std::string(name), place, {}});
   row_lines_.clear();

@@ -32,6 +32,14 @@ std::size_t distance(std::string_view left, std::string_view right) {
   return last[right.size()];
 }
 
+std::string in_lower_case(std::string_view word) {
+  std::string lower(word);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
 std::string hexadecimal(char32_t code) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string text = "U+0000";
@@ -66,11 +74,12 @@ bool is_word_of_the_language(std::string_view name) {
 
 std::string_view closest(std::string_view word, std::span<const std::string_view> words) {
   if (word.size() > kMaxWordForDistance) return {};
+  const std::string lower = in_lower_case(word);
   std::string_view best;
   std::size_t best_distance = 1 + word.size() / 3;  // "putt" is `put`, and "x" is nothing else
   for (const std::string_view candidate : words) {
     if (candidate.size() > kMaxWordForDistance) continue;
-    const std::size_t found = distance(word, candidate);
+    const std::size_t found = distance(lower, in_lower_case(candidate));
     if (found < best_distance && found < candidate.size()) {
       best = candidate;
       best_distance = found;

@@ -28,7 +28,7 @@ struct StepWord {
   std::string_view word;
   StepKind kind;
   Form form;
-  bool reads;
+  bool gives;  // a value, to a variable: what it read, or how many rows it wrote
 };
 
 constexpr std::array<StepWord, 18> kStepWords = {{
@@ -39,12 +39,12 @@ constexpr std::array<StepWord, 18> kStepWords = {{
     {"put", StepKind::put, Form::key_value, false},
     {"insert", StepKind::insert, Form::key_value, false},
     {"erase", StepKind::erase, Form::key, false},
-    {"update", StepKind::update, Form::rows_value, false},
+    {"update", StepKind::update, Form::rows_value, true},
     {"scan", StepKind::scan, Form::range, true},
     {"count", StepKind::count, Form::range, true},
     {"sum", StepKind::sum, Form::range, true},
     {"exists", StepKind::exists, Form::range, true},
-    {"erase_range", StepKind::erase_range, Form::range, false},
+    {"erase_range", StepKind::erase_range, Form::range, true},
     {"require", StepKind::require, Form::condition, false},
     {"savepoint", StepKind::savepoint, Form::savepoint, false},
     {"rollback", StepKind::rollback_to, Form::savepoint, false},
@@ -77,6 +77,14 @@ const StepWord* find_step(std::string_view word) {
   const auto* found = std::find_if(kStepWords.begin(), kStepWords.end(),
                                    [word](const StepWord& step) { return step.word == word; });
   return found == kStepWords.end() ? nullptr : found;
+}
+
+std::string givers() {
+  std::vector<std::string_view> words;
+  for (const StepWord& step : kStepWords) {
+    if (step.gives) words.push_back(step.word);
+  }
+  return "one of " + listed(words, "none");
 }
 
 bool unknown_step(LineReader& line) {
@@ -257,9 +265,8 @@ bool SessionParser::read_reading(LineReader& line, Step& step) {
   line.take("=");
   const std::string_view word = line.peek_name();
   const StepWord* found = find_step(word);
-  if (found == nullptr || !found->reads) {
-    return line.wrong("a step that reads was expected, not " + line.excerpt() +
-                      "; write get, get_for_update, get_for_share, scan, count, sum or exists");
+  if (found == nullptr || !found->gives) {
+    return line.wrong("a step that reads was expected, not " + line.excerpt() + "; write " + givers());
   }
   if (!check_phase(line, word)) return false;
   line.take_name();
@@ -279,15 +286,14 @@ bool SessionParser::read_operands(LineReader& line, std::string_view word, Step&
       good = read_target(line, scenario_, word, TargetKind::key, step.target);
       break;
     case Form::range:
-      good =
-          read_target(line, scenario_, word, TargetKind::range, step.target) && read_where(line, word, step);
+      good = read_target(line, scenario_, word, TargetKind::range, step.target) && read_where(line, step);
       break;
     case Form::key_value:
       good = read_target(line, scenario_, word, TargetKind::key, step.target) && read_value(line, word, step);
       break;
     case Form::rows_value:
       good = read_target(line, scenario_, word, TargetKind::rows, step.target) &&
-             read_value(line, word, step) && read_where(line, word, step);
+             read_value(line, word, step) && read_where(line, step);
       break;
     case Form::condition:
       good = read_condition(line, step);
@@ -304,7 +310,7 @@ bool SessionParser::read_operands(LineReader& line, std::string_view word, Step&
   return line.expect_end("one step stands in a line, and this one ends before it");
 }
 
-bool SessionParser::read_where(LineReader& line, std::string_view /*word*/, Step& step) {
+bool SessionParser::read_where(LineReader& line, Step& step) {
   if (!line.take_word("where")) return true;
   return ExpressionParser(line, {scenario_, number(), true}).read_condition(step.where.emplace());
 }

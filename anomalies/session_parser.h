@@ -29,7 +29,7 @@ class SessionParser {
   bool read_action(LineReader& line, Step& step);
   bool read_reading(LineReader& line, Step& step);
   bool read_operands(LineReader& line, std::string_view word, Step& step);
-  bool read_where(LineReader& line, std::string_view word, Step& step);
+  bool read_where(LineReader& line, Step& step);
   bool read_value(LineReader& line, std::string_view word, Step& step);
   bool read_condition(LineReader& line, Step& step);
   bool read_savepoint(LineReader& line, Step& step);
