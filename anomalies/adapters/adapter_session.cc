@@ -52,7 +52,8 @@ Status AdapterSession::ask(std::string_view table, std::string_view key, const T
       return std::move(answer.status);
     }
     switch (shared_.waits.wait(id_, std::move(answer.holders), table, key)) {
-      case LockWaits::Outcome::again: continue;
+      case LockWaits::Outcome::again:
+        continue;
       case LockWaits::Outcome::deadlock:
         give_up();
         return Status::conflict(ConflictReason::deadlock, "whoever is in the way waits for this transaction");

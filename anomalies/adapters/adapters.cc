@@ -40,7 +40,8 @@ bool can_open(const Opener& opener) { return opener.programs == nullptr || !open
 
 std::string names_of_those_there() {
   std::string names;
-  for (const Adapter& adapter : built_adapters()) names.append(names.empty() ? "" : ", ").append(adapter.name);
+  for (const Adapter& adapter : built_adapters())
+    names.append(names.empty() ? "" : ", ").append(adapter.name);
   return names.empty() ? "none" : names;
 }
 

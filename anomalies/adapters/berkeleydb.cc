@@ -73,7 +73,8 @@ Status failed(const std::string& what, int code) {
   return {StatusCode::io_error, "Berkeley DB: " + what + ": " + db_strerror(code), code > 0 ? code : 0};
 }
 
-int put_row(DB* table, DB_TXN* transaction, std::string_view key, std::string_view value, std::uint32_t flags) {
+int put_row(DB* table, DB_TXN* transaction, std::string_view key, std::string_view value,
+            std::uint32_t flags) {
   Bytes key_bytes(key);
   Bytes value_bytes(value);
   return table->put(table, transaction, key_bytes.get(), value_bytes.get(), flags);
@@ -84,7 +85,8 @@ int erase_row(DB* table, DB_TXN* transaction, std::string_view key) {
   return table->del(table, transaction, key_bytes.get(), 0);
 }
 
-int scan_rows(DB* table, DB_TXN* transaction, std::uint32_t flags, const Target& target, std::vector<Row>& rows) {
+int scan_rows(DB* table, DB_TXN* transaction, std::uint32_t flags, const Target& target,
+              std::vector<Row>& rows) {
   DBC* cursor = nullptr;
   int code = table->cursor(table, transaction, &cursor, flags);
   if (code != 0) return code;
@@ -136,7 +138,8 @@ class BerkeleydbSession final : public AdapterSession {
   }
 
   Answer try_put(std::uint32_t table, std::string_view key, std::string_view value) override {
-    return write([&](DB_TXN* transaction) { return put_row(shared_.tables[table], transaction, key, value, 0); });
+    return write(
+        [&](DB_TXN* transaction) { return put_row(shared_.tables[table], transaction, key, value, 0); });
   }
 
   Answer try_insert(std::uint32_t table, std::string_view key, std::string_view value) override {
@@ -206,15 +209,20 @@ class BerkeleydbSession final : public AdapterSession {
 
   [[nodiscard]] Answer answer(int code) const {
     switch (code) {
-      case 0: return {};
-      case DB_NOTFOUND: return Status(StatusCode::not_found);
-      case DB_KEYEXIST: return Status(StatusCode::already_exists);
-      case DB_LOCK_NOTGRANTED: return Answer::wait_for({});
+      case 0:
+        return {};
+      case DB_NOTFOUND:
+        return Status(StatusCode::not_found);
+      case DB_KEYEXIST:
+        return Status(StatusCode::already_exists);
+      case DB_LOCK_NOTGRANTED:
+        return Answer::wait_for({});
       case DB_LOCK_DEADLOCK:
         if (level_ != kSnapshot) return Status::conflict(ConflictReason::deadlock, db_strerror(code));
         return Status::conflict(ConflictReason::write_conflict,
                                 "DB_LOCK_DEADLOCK: the page was updated since this transaction's snapshot");
-      default: return failed("an operation", code);
+      default:
+        return failed("an operation", code);
     }
   }
 
@@ -245,8 +253,8 @@ class BerkeleydbEngine final : public AdapterEngine {
     if (code == 0) code = environment->set_lk_max_lockers(environment, kLocksMax);
     if (code == 0) code = environment->set_tx_max(environment, kTransactionsMax);
     if (code == 0) code = environment->set_flags(environment, DB_TIME_NOTGRANTED, 1);
-    const std::uint32_t flags = DB_CREATE | DB_INIT_LOCK | DB_INIT_LOG | DB_INIT_MPOOL | DB_INIT_TXN | DB_PRIVATE |
-                                DB_THREAD;
+    const std::uint32_t flags =
+        DB_CREATE | DB_INIT_LOCK | DB_INIT_LOG | DB_INIT_MPOOL | DB_INIT_TXN | DB_PRIVATE | DB_THREAD;
     if (code == 0) code = environment->open(environment, directory.c_str(), flags, 0);
     return code == 0 ? Status() : failed("opening " + directory, code);
   }
@@ -299,8 +307,8 @@ class BerkeleydbEngine final : public AdapterEngine {
   }
 
  private:
-  const std::string version_ = std::to_string(DB_VERSION_MAJOR) + "." + std::to_string(DB_VERSION_MINOR) + "." +
-                               std::to_string(DB_VERSION_PATCH);
+  const std::string version_ = std::to_string(DB_VERSION_MAJOR) + "." + std::to_string(DB_VERSION_MINOR) +
+                               "." + std::to_string(DB_VERSION_PATCH);
   BerkeleydbShared berkeleydb_;
 };
 

@@ -44,7 +44,8 @@ Status status_of(int code, const char* what) {
   return failed(what, code);
 }
 
-int put_row(MDB_txn* transaction, MDB_dbi table, std::string_view key, std::string_view value, unsigned flags) {
+int put_row(MDB_txn* transaction, MDB_dbi table, std::string_view key, std::string_view value,
+            unsigned flags) {
   MDB_val key_bytes = bytes(key);
   MDB_val value_bytes = bytes(value);
   return mdb_put(transaction, table, &key_bytes, &value_bytes, flags);
@@ -180,7 +181,8 @@ class LmdbSession final : public AdapterSession {
 
 class LmdbEngine final : public AdapterEngine {
  public:
-  explicit LmdbEngine(Runner& runner) : AdapterEngine(runner, lmdb_levels()), lmdb_{shared_, nullptr, {}, 0, {}} {}
+  explicit LmdbEngine(Runner& runner)
+      : AdapterEngine(runner, lmdb_levels()), lmdb_{shared_, nullptr, {}, 0, {}} {}
   ~LmdbEngine() override {
     lmdb_.thread.call([this] { mdb_env_close(lmdb_.environment); });
   }
@@ -258,8 +260,8 @@ class LmdbEngine final : public AdapterEngine {
     return status_of(code, what);
   }
 
-  const std::string version_ = std::to_string(MDB_VERSION_MAJOR) + "." + std::to_string(MDB_VERSION_MINOR) + "." +
-                               std::to_string(MDB_VERSION_PATCH);
+  const std::string version_ = std::to_string(MDB_VERSION_MAJOR) + "." + std::to_string(MDB_VERSION_MINOR) +
+                               "." + std::to_string(MDB_VERSION_PATCH);
   LmdbShared lmdb_;
 };
 

@@ -39,8 +39,7 @@ bool LockWaits::can_get_on(std::uint64_t transaction) const {
   const auto goes_on = [&](std::uint64_t other) {
     const Waiting* waits = waiting(other);
     if (waits == nullptr) return true;
-    if (!waits->holders.empty())
-      return std::none_of(waits->holders.begin(), waits->holders.end(), is_stuck);
+    if (!waits->holders.empty()) return std::none_of(waits->holders.begin(), waits->holders.end(), is_stuck);
     return std::any_of(active_.begin(), active_.end(),
                        [&](std::uint64_t one) { return one != other && !is_stuck(one); });
   };

@@ -28,7 +28,7 @@ class LockWaits {
   LockWaits& operator=(const LockWaits&) = delete;
 
   void begun(std::uint64_t transaction);
-  void ended(std::uint64_t transaction);  // it has released everything
+  void ended(std::uint64_t transaction);     // it has released everything
   void released(std::uint64_t transaction);  // something, perhaps
 
   enum class Outcome : std::uint8_t {

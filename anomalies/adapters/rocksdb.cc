@@ -1,4 +1,5 @@
-// RocksDB: TransactionDB (a lock for each key that is written) and OptimisticTransactionDB (a check at commit).
+// RocksDB: TransactionDB (a lock for each key that is written) and OptimisticTransactionDB (a check at
+// commit).
 //
 // A key is the table's number, four bytes with the highest first, and the key itself.
 //
@@ -35,7 +36,8 @@ std::vector<EngineLevel> rocksdb_levels(Kind kind) {
     };
   }
   return {
-      {"optimistic", "commit fails if a key was written since this transaction wrote it; reads see the latest"},
+      {"optimistic",
+       "commit fails if a key was written since this transaction wrote it; reads see the latest"},
       {"optimistic_snapshot", "SetSnapshot: reads one snapshot; commit fails if a key was written since it"},
   };
 }
@@ -115,7 +117,8 @@ class RocksdbSession final : public AdapterSession {
     if (lock == ReadLock::none) {
       return answer(transaction_->Get(read_options_, stored, &value), stored);
     }
-    return answer(transaction_->GetForUpdate(read_options_, stored, &value, lock == ReadLock::update), stored);
+    return answer(transaction_->GetForUpdate(read_options_, stored, &value, lock == ReadLock::update),
+                  stored);
   }
 
   Answer try_put(std::uint32_t table, std::string_view key, std::string_view value) override {

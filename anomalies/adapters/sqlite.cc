@@ -39,11 +39,16 @@ constexpr std::size_t kQueries = 5;
 std::string text_of(Query query, std::uint32_t table) {
   const std::string name = "t" + std::to_string(table);
   switch (query) {
-    case Query::get: return "SELECT value FROM " + name + " WHERE key = ?1";
-    case Query::put: return "INSERT OR REPLACE INTO " + name + " VALUES (?1, ?2)";
-    case Query::insert: return "INSERT INTO " + name + " VALUES (?1, ?2)";
-    case Query::erase: return "DELETE FROM " + name + " WHERE key = ?1";
-    case Query::scan: return "SELECT key, value FROM " + name + " WHERE key >= ?1 ORDER BY key";
+    case Query::get:
+      return "SELECT value FROM " + name + " WHERE key = ?1";
+    case Query::put:
+      return "INSERT OR REPLACE INTO " + name + " VALUES (?1, ?2)";
+    case Query::insert:
+      return "INSERT INTO " + name + " VALUES (?1, ?2)";
+    case Query::erase:
+      return "DELETE FROM " + name + " WHERE key = ?1";
+    case Query::scan:
+      return "SELECT key, value FROM " + name + " WHERE key >= ?1 ORDER BY key";
   }
   return "";
 }
@@ -64,7 +69,11 @@ class Connection {
       return failed("opening " + path);
     }
     sqlite3_extended_result_codes(database_, 1);
-    return execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
+    // The first statement is what looks into the file.
+    if (try_execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF") != SQLITE_OK) {
+      return failed("opening " + path);
+    }
+    return {};
   }
 
   // The message says what was done.
@@ -82,8 +91,8 @@ class Connection {
     Statement& statement = statements_[table][static_cast<std::size_t>(query)];
     if (statement == nullptr) {
       sqlite3_stmt* made = nullptr;
-      code = sqlite3_prepare_v3(database_, text_of(query, table).c_str(), -1, SQLITE_PREPARE_PERSISTENT, &made,
-                                nullptr);
+      code = sqlite3_prepare_v3(database_, text_of(query, table).c_str(), -1, SQLITE_PREPARE_PERSISTENT,
+                                &made, nullptr);
       statement.reset(made);
       if (code != SQLITE_OK) return nullptr;
     }
@@ -183,8 +192,9 @@ class SqliteSession final : public AdapterSession {
 
   Answer try_get(std::uint32_t table, std::string_view key, ReadLock lock, std::string& value) override {
     if (lock != ReadLock::none && !has_write_lock_) {
-      return Status(StatusCode::invalid_argument,
-                    "SQLite locks no rows; at level immediate a transaction has the write lock from the start");
+      return Status(
+          StatusCode::invalid_argument,
+          "SQLite locks no rows; at level immediate a transaction has the write lock from the start");
     }
     bool found = false;
     const int code = connection_->get(table, key, value, found);

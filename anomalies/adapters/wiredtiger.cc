@@ -25,10 +25,12 @@ std::vector<EngineLevel> wiredtiger_levels() {
   };
 }
 
-constexpr std::array kBegin = {"isolation=read-uncommitted", "isolation=read-committed", "isolation=snapshot"};
+constexpr std::array kBegin = {"isolation=read-uncommitted", "isolation=read-committed",
+                               "isolation=snapshot"};
 
 Status failed(const std::string& what, int code) {
-  return {StatusCode::io_error, "WiredTiger: " + what + ": " + wiredtiger_strerror(code), code > 0 ? code : 0};
+  return {StatusCode::io_error, "WiredTiger: " + what + ": " + wiredtiger_strerror(code),
+          code > 0 ? code : 0};
 }
 
 WT_ITEM item(std::string_view text) {
@@ -50,7 +52,9 @@ class Handle {
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
 
-  int open(WT_CONNECTION* connection) { return connection->open_session(connection, nullptr, nullptr, &session_); }
+  int open(WT_CONNECTION* connection) {
+    return connection->open_session(connection, nullptr, nullptr, &session_);
+  }
 
   int make_table(std::size_t table) {
     return session_->create(session_, uri(table).c_str(), "key_format=u,value_format=u");
@@ -150,7 +154,7 @@ class Handle {
     return code != 0 ? code : reset;
   }
 
-  WT_SESSION* session_ = nullptr;  // closes its cursors
+  WT_SESSION* session_ = nullptr;                   // closes its cursors
   std::vector<std::array<WT_CURSOR*, 2>> cursors_;  // by table; null: not needed so far
 };
 
@@ -209,12 +213,17 @@ class WiredtigerSession final : public AdapterSession {
  private:
   static Answer answer(int code) {
     switch (code) {
-      case 0: return {};
-      case WT_NOTFOUND: return Status(StatusCode::not_found);
-      case WT_DUPLICATE_KEY: return Status(StatusCode::already_exists);
+      case 0:
+        return {};
+      case WT_NOTFOUND:
+        return Status(StatusCode::not_found);
+      case WT_DUPLICATE_KEY:
+        return Status(StatusCode::already_exists);
       case WT_ROLLBACK:
-        return Status::conflict(ConflictReason::write_conflict, "WT_ROLLBACK: conflict with another transaction");
-      default: return failed("an operation", code);
+        return Status::conflict(ConflictReason::write_conflict,
+                                "WT_ROLLBACK: conflict with another transaction");
+      default:
+        return failed("an operation", code);
     }
   }
 
