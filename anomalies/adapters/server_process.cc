@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -47,7 +48,7 @@ Launch prepare_launch(const ServerHome& home, const std::vector<std::string>& ar
   launch.arguments.push_back(nullptr);
   launch.account = home.account;
   launch.scratch = home.scratch;
-  launch.log = ::open(home.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  launch.log = home.log_file.number();
   return launch;
 }
 
@@ -166,6 +167,10 @@ bool make_own(const std::string& path, const std::optional<Account>& account) {
 
 }  // namespace
 
+File::~File() {
+  if (number_ >= 0) ::close(number_);
+}
+
 Result<ServerHome> prepare_home(const std::string& directory, const char* account) {
   ServerHome home;
   if (::geteuid() == 0) {
@@ -183,6 +188,12 @@ Result<ServerHome> prepare_home(const std::string& directory, const char* accoun
   home.data = absolute + "/data";
   home.log = absolute + "/server.log";
   home.note = absolute + "/server";
+  home.log_file = File(::open(home.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (home.log_file.number() < 0) return failed("cannot write " + home.log, errno);
+  if (::flock(home.log_file.number(), LOCK_EX | LOCK_NB) != 0) {
+    return Status(StatusCode::busy,
+                  "a server runs in " + absolute + " already: stop it, or name another directory");
+  }
   if (!make_own(home.data, home.account)) return failed("cannot make " + home.data, errno);
   home.scratch = "/tmp/isolith-server-XXXXXX";
   if (::mkdtemp(home.scratch.data()) == nullptr || !give(home.scratch, home.account)) {
@@ -197,12 +208,10 @@ Result<ServerHome> prepare_home(const std::string& directory, const char* accoun
 
 Status run_to_end(const ServerHome& home, const std::vector<std::string>& arguments) {
   Launch launch = prepare_launch(home, arguments);
-  if (launch.log < 0) return failed("cannot write " + home.log, errno);
   const pid_t self = ::getpid();
   const pid_t child = ::fork();
   if (child == 0) become_program(launch, self);
   const int error = errno;
-  ::close(launch.log);
   if (child < 0) return failed("cannot start " + arguments.front(), error);
   if (wait_for(child) == 0) return {};
   return {StatusCode::io_error, arguments.front() + " failed: " + last_words(home.log)};
@@ -231,7 +240,7 @@ Result<std::unique_ptr<ServerProcess>> ServerProcess::start(const ServerHome& ho
   std::array<int, 2> report = {-1, -1};
   std::unique_ptr<ServerProcess> process(new ServerProcess);
   int error = 0;
-  if (launch.log < 0 || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lifeline.data()) != 0 ||
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lifeline.data()) != 0 ||
       ::pipe2(report.data(), O_CLOEXEC) != 0) {
     error = errno;
   } else {
@@ -243,7 +252,7 @@ Result<std::unique_ptr<ServerProcess>> ServerProcess::start(const ServerHome& ho
     if (process->watcher_ < 0) error = errno;
   }
   process->lifeline_ = lifeline[1];
-  for (const int file : {launch.log, lifeline[0], report[1]}) {
+  for (const int file : {lifeline[0], report[1]}) {
     if (file >= 0) ::close(file);
   }
   ssize_t size = 0;

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "isolith/status.h"
@@ -27,6 +28,22 @@ struct Account {
   gid_t group = 0;
 };
 
+// Of the operating system; closed at the end.
+class File {
+ public:
+  explicit File(int number = -1) noexcept : number_(number) {}
+  File(File&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  File& operator=(File&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~File();
+  [[nodiscard]] int number() const noexcept { return number_; }
+
+ private:
+  int number_;
+};
+
 // Where a server lives. Its files are in the adapter's directory, or, where the account can not reach that,
 // in the scratch directory. Sockets are always in the latter: their paths may have 107 bytes and no more.
 struct ServerHome {
@@ -34,11 +51,12 @@ struct ServerHome {
   std::string data;                // there, and the account's own
   std::string scratch;             // in /tmp, the account's own; goes with the server
   std::string log;                 // what the server says, in the adapter's directory
+  File log_file;                   // locked: by this process, and by the server while it runs
   std::string note;                // there too while the server runs: its process, and where its socket is
 };
 
 // `account`: the name of the server's own one; where there is none, it is `nobody`'s.
-// `io_error`: a directory can not be made.
+// `io_error`: a directory can not be made. `busy`: a server runs there.
 Result<ServerHome> prepare_home(const std::string& directory, const char* account);
 
 // Runs a program of the server to its end. `io_error` with the last lines of the log if it fails.

@@ -380,6 +380,12 @@ TEST_P(Servers, ADirectoryThatTheServersAccountCannotReachIsNoHindrance) {
   EXPECT_EQ((*opened)->reset({{"accounts", {{"a", "1"}}}}).to_string(), "ok");
 }
 
+TEST_P(Servers, ASecondServerInTheSameDirectoryIsRefused) {
+  Runner runner;
+  EXPECT_EQ(open_adapter(GetParam(), directory_.path(), runner).status().code(), StatusCode::busy);
+  EXPECT_EQ(contents(), "alice=1, bob=2");
+}
+
 // No fixture: the program that dies has a server of its own.
 TEST(ServersAlone, NoServerOutlivesAProgramThatIsKilled) {
   for (const char* name : {"postgres", "mariadb"}) {
