@@ -23,13 +23,31 @@
 
 namespace isolith::anomalies {
 
+// What a plain read sees of others.
+enum class View : std::uint8_t {
+  unknown,
+  newest,     // what is newest, whether it is committed or not
+  committed,  // what is committed when the step is taken; it waits for nobody
+  snapshot,   // what was committed when the transaction began; it waits for nobody
+};
+
+// How the steps of different sessions can affect each other. The explorer leaves orders out by it; what is
+// not known costs orders, never results.
+struct Reach {
+  bool is_rows = false;              // only through rows and ranges that both touch
+  bool reads_leave_nothing = false;  // a plain read takes no lock, and nobody looks later what it read
+  View view = View::unknown;
+};
+
 struct EngineLevel {
   std::string name;   // lower case with '_'
   std::string claim;  // what its makers say of it, in a line
 
   // Whether an operation may fail for what other transactions did to other rows (serializable snapshot
-  // isolation): then the explorer takes no two steps near the end of a transaction to commute.
+  // isolation): then the explorer takes no two steps to commute.
   bool watches_conflicts = false;
+
+  Reach reach = {};
 };
 
 struct BeginOptions {

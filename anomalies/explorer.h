@@ -27,13 +27,14 @@ enum class Pruning : std::uint8_t {
 
 struct ExploreOptions {
   Pruning pruning = Pruning::commuting;
-  std::uint64_t runs_max = UINT64_MAX;  // then it stops
+  std::uint64_t runs_max = UINT64_MAX;  // and repeats; then it stops
 };
 
 struct Exploration {
-  std::uint64_t orders = 0;  // of all steps, UINT64_MAX if more
-  std::uint64_t runs = 0;    // of them, run
-  bool complete = false;     // false: stopped at `runs_max`
+  std::uint64_t orders = 0;   // of all steps, UINT64_MAX if more
+  std::uint64_t runs = 0;     // of them, run and given to the visitor
+  std::uint64_t repeats = 0;  // of them, run and then seen to be as one before
+  bool complete = false;      // false: stopped at `runs_max`
 
   [[nodiscard]] std::uint64_t pruned() const noexcept { return complete ? orders - runs : 0; }
 };

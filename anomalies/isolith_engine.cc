@@ -24,6 +24,18 @@ std::string claim_of(Isolation level) {
   return "";
 }
 
+Reach reach_of(Isolation level) {
+  switch (level) {
+    case Isolation::read_uncommitted:
+      return {true, true, View::newest};
+    case Isolation::read_committed:
+      return {true, true, View::committed};
+    case Isolation::snapshot:
+      return {true, true, View::snapshot};
+  }
+  return {};
+}
+
 // A level that refuses no write.
 class Overwriting final : public IsolationPolicy {
  public:
@@ -153,7 +165,9 @@ class Isolith final : public IsolithEngine {
  public:
   explicit Isolith(Database database) {
     shared_.database.emplace(std::move(database));
-    for (const Isolation level : kLevels) levels_.push_back({std::string(to_string(level)), claim_of(level)});
+    for (const Isolation level : kLevels) {
+      levels_.push_back({std::string(to_string(level)), claim_of(level), false, reach_of(level)});
+    }
   }
 
   [[nodiscard]] std::string_view name() const noexcept override { return "isolith"; }
