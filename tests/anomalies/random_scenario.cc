@@ -54,8 +54,8 @@ class Drawing {
     std::string text("\nsession ");
     text += static_cast<char>('A' + sessions_++);
     if (below(4) == 0) text.append(" at ").append(one_of(kLevels));
-    if (below(12) == 0) text += " read only";
-    text += "\n";
+    is_read_only_ = below(12) == 0;
+    text += is_read_only_ ? " read only\n" : "\n";
     variables_ = 0;
     has_savepoint_ = false;
     // At times two transactions.
@@ -114,6 +114,7 @@ class Drawing {
       case 11:
         return variable() + " = " + std::string(one_of(kReads)) + " " + range + where();
       case 12:
+        if (is_read_only_) return "get " + key;  // it cannot have savepoints
         if (has_savepoint_) return "rollback to s";
         has_savepoint_ = true;
         return "savepoint s";
@@ -129,7 +130,8 @@ class Drawing {
   std::mt19937_64 random_;
   int sessions_ = 0;
   std::size_t variables_ = 0;  // of the session
-  bool has_savepoint_ = false;
+  bool is_read_only_ = false;
+  bool has_savepoint_ = false;  // its transaction
   std::size_t next_number_ = 0;
 };
 
