@@ -18,7 +18,7 @@ namespace isolith::anomalies {
 
 struct Cell {
   Verdict verdict = Verdict::happens;
-  std::uint64_t runs = 0;
+  std::uint64_t runs = 0;  // of every order: those that commuting steps did not leave out
   std::uint64_t showing = 0;
   std::string order;         // that shows it, ready to run; empty: none does
   std::vector<Unmet> unmet;  // of what the file expects of isolith; of other engines none
@@ -32,7 +32,8 @@ struct MatrixRow {
   std::vector<Cell> cells;  // one for each level of the engine
 };
 
-// Runs the scenario at each level of the engine.
+// Runs the scenario at each level of the engine, in its orders, or in every one where it says so; fills all
+// but the row's name. `io_error`: the engine cannot be reached.
 Status run_row(const Scenario& scenario, Engine& engine, Runner& runner, MatrixRow& row);
 
 }  // namespace isolith::anomalies

@@ -1,0 +1,106 @@
+#include "anomalies/matrix.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "anomalies/isolith_engine.h"
+#include "anomalies/scenario_parser.h"
+
+namespace isolith::anomalies {
+namespace {
+
+MatrixRow row_of(const std::string& text) {
+  Runner runner;
+  const std::unique_ptr<IsolithEngine> engine = *open_isolith(runner);
+  const Result<Scenario> scenario = parse_scenario(text, "test");
+  EXPECT_TRUE(scenario.ok()) << scenario.status().to_string();
+  MatrixRow row;
+  const Status status = run_row(*scenario, *engine, runner, row);
+  EXPECT_TRUE(status.ok()) << status.to_string();
+  EXPECT_EQ(row.cells.size(), engine->levels().size());
+  return row;
+}
+
+const std::string kSkew =
+    "scenario Skew\nshows write skew\n"
+    "table t\n  a = 1\n  b = 1\n"
+    "session A\n  n = count t where value = 1\n  if n = 2 then put t/a = 0\n  commit\n"
+    "session B\n  n = count t where value = 1\n  if n = 2 then put t/b = 0\n  commit\n"
+    "invariant (count t where value = 1) >= 1\n";
+
+TEST(Matrix, OneOrderIsRunAtEachLevel) {
+  const MatrixRow row = row_of(kSkew + "order A1 B1 A2 B2 A3 B3\n");
+  EXPECT_EQ(row.title, "Skew");
+  EXPECT_EQ(row.shows, "write skew");
+  for (const Cell& cell : row.cells) {
+    EXPECT_TRUE(cell.status.ok()) << cell.status.to_string();
+    EXPECT_EQ(cell.verdict, Verdict::happens);
+    EXPECT_EQ(cell.runs, 1U);
+    EXPECT_EQ(cell.showing, 1U);
+    EXPECT_EQ(cell.order, "A1 B1 A2 B2 A3 B3");
+    EXPECT_TRUE(cell.unmet.empty());
+  }
+}
+
+TEST(Matrix, AScenarioWithoutOrdersIsRunInEveryOne) {
+  const MatrixRow row = row_of(kSkew);
+  for (const Cell& cell : row.cells) {
+    EXPECT_EQ(cell.verdict, Verdict::happens);
+    EXPECT_GT(cell.runs, 2U);
+    EXPECT_LT(cell.runs, 20U);  // of 20 orders, those that commuting steps do not make alike
+    EXPECT_GE(cell.showing, 1U);
+    EXPECT_FALSE(cell.order.empty());
+  }
+}
+
+TEST(Matrix, TheOrderOfACellShowsTheAnomalyAgain) {
+  for (std::size_t level = 0; level < 3; ++level) {
+    const std::string order = row_of(kSkew).cells[level].order;
+    const MatrixRow again = row_of(kSkew + "order " + order + "\n");
+    EXPECT_EQ(again.cells[level].verdict, Verdict::happens) << order;
+  }
+}
+
+TEST(Matrix, EachLevelPreventsInItsOwnWay) {
+  const std::string text =
+      "scenario Lost update\n"
+      "table t\n  n = 0\n"
+      "session A\n  x = get t/n\n  put t/n = x + 1\n  commit\n"
+      "session B\n  x = get t/n\n  put t/n = x + 1\n  commit\n"
+      "anomaly A.x = B.x\n"
+      "order A1 B1 A2 B2 A3 B3\n"
+      "expect read_uncommitted read_committed\n  happens\n  B waits for A\n"
+      "expect snapshot\n  prevented by aborting\n  B fails with conflict/write_conflict\n";
+  const MatrixRow row = row_of(text);
+  EXPECT_EQ(row.cells[0].verdict, Verdict::happens);
+  EXPECT_EQ(row.cells[1].verdict, Verdict::happens);
+  EXPECT_EQ(row.cells[2].verdict, Verdict::aborting);
+  EXPECT_EQ(row.cells[2].order, "");
+  for (const Cell& cell : row.cells) EXPECT_TRUE(cell.unmet.empty()) << cell.unmet.front().text;
+}
+
+TEST(Matrix, WhatIsExpectedAndNotSeenIsInTheCell) {
+  const MatrixRow row = row_of(kSkew + "order A1 B1 A2 B2 A3 B3\nexpect snapshot\n  prevented\n");
+  EXPECT_TRUE(row.cells[0].unmet.empty());
+  EXPECT_TRUE(row.cells[1].unmet.empty());
+  ASSERT_EQ(row.cells[2].unmet.size(), 1U);
+  EXPECT_EQ(row.cells[2].unmet[0].place.line, 17U);
+}
+
+TEST(Matrix, ACellThatCannotBeRunSaysWhy) {
+  const MatrixRow row = row_of(
+      "scenario Share\ntable t\n  a = 1\n"
+      "session A\n  get_for_share t/a\n  commit\n"
+      "session B\n  put t/a = 2\n  commit\n");
+  for (const Cell& cell : row.cells) {
+    EXPECT_TRUE(cell.status.is(StatusCode::invalid_argument));
+    EXPECT_NE(cell.status.message().find("get_for_share"), std::string_view::npos) << cell.status.to_string();
+    EXPECT_NE(cell.status.message().find("5:3"), std::string_view::npos) << cell.status.to_string();
+    EXPECT_EQ(cell.runs, 0U);
+  }
+}
+
+}  // namespace
+}  // namespace isolith::anomalies
