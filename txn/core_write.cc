@@ -51,7 +51,9 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
   if (table == nullptr) return status;
   TRY(check_writable(state));
   TRY(check_key(key));
-  if (is_mutant(Mutant::erase_lost) && kind == WriteKind::erase) kind = WriteKind::lock;
+  if (is_mutant(Mutant::erase_lost) && kind == WriteKind::erase && state.view == ReadView::snapshot) {
+    kind = WriteKind::lock;
+  }
   if (table->dropped.load(std::memory_order_relaxed)) return dropped_since(state, *table);
   if (value.size() > kMaxValueBytes) {
     return {StatusCode::too_large,
