@@ -136,7 +136,7 @@ TEST_F(CatalogueTest, NoSerialOrderShowsAnAnomaly) {
     std::vector<std::uint32_t> order(scenario.sessions.size());  // each has one transaction
     std::iota(order.begin(), order.end(), 0U);
     do {
-      Run run;
+      anomalies::Run run;
       const Status status = execution.run_serially(order, run);
       ASSERT_TRUE(status.ok()) << status.message();
       ASSERT_EQ(run.transactions.size(), order.size());
@@ -155,7 +155,7 @@ TEST_F(CatalogueTest, WhatShowsAnAnomalyInAnyOrderIsNoSerialOutcome) {
       Execution execution(scenario, *engine_, runner_);
       ASSERT_TRUE(execution.prepare(level).ok());
       SerialOutcomes serial(execution);
-      const auto check = [&](const Run& run) {
+      const auto check = [&](const anomalies::Run& run) {
         const Result<bool> shows = shows_anomaly(scenario, run, serial);
         if (!shows.ok()) return shows.status();
         if (!*shows) return Status();
