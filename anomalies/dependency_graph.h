@@ -7,8 +7,8 @@
 //   2. ww to the writer of the key's next version, wr from a version's writer to who read it, rw from a
 //      reader to the writer of the next version; of a range also to the writer of a row that changes what it
 //      gives.
-//   3. Versions of a key are in the order in which they were committed; where two transactions wrote it in
-//      turn without waiting, in the order of their last writes.
+//   3. Versions of a key are in the order in which they were written: where writers wait for each other, that
+//      of the commits.
 //   4. Where a run does not tell which version was seen (of a row that was not there), it is one with which
 //      the run shows as little as can be.
 //

@@ -50,7 +50,6 @@ void VersionOrder::order(KeyVersions& key) const {
       key.others.push_back(i);
     }
   }
-  const bool by_write = has_dirty_write(stored);
   for (const std::uint32_t i : stored) {
     const std::uint32_t transaction = run_.writes[i].transaction;
     const bool is_last = std::none_of(stored.begin(), stored.end(), [&](std::uint32_t later) {
@@ -63,25 +62,9 @@ void VersionOrder::order(KeyVersions& key) const {
     }
   }
   std::sort(key.versions.begin() + 1, key.versions.end(), [&](const Version& left, const Version& right) {
-    const auto rank = [&](const Version& version) {
-      return std::tuple(by_write ? written_at(version) : installed_at(version), version.transaction);
-    };
-    return rank(left) < rank(right);
+    return std::tuple(written_at(left), left.transaction) < std::tuple(written_at(right), right.transaction);
   });
   std::sort(key.others.begin(), key.others.end());
-}
-
-// Whether of these writes of one key one was made between another transaction's write and its end.
-bool VersionOrder::has_dirty_write(const std::vector<std::uint32_t>& stored) const {
-  for (const std::uint32_t below : stored) {
-    const Write& first = run_.writes[below];
-    const std::uint32_t end = run_.transactions[first.transaction].ended_at;
-    for (const std::uint32_t above : stored) {
-      const Write& second = run_.writes[above];
-      if (second.transaction != first.transaction && first.at < second.at && second.at < end) return true;
-    }
-  }
-  return false;
 }
 
 // The step of the first rollback to a savepoint that was made before the write.
@@ -113,11 +96,9 @@ const KeyVersions* VersionOrder::find(std::uint32_t table, std::string_view key)
 }
 
 std::size_t VersionOrder::position_below(const KeyVersions& key, std::uint32_t write) const {
-  const Write& written = run_.writes[write];
   std::size_t below = 0;
   for (std::size_t i = 1; i < key.versions.size(); ++i) {
-    if (key.versions[i].transaction == written.transaction) return i - 1;
-    if (installed_at(key.versions[i]) < written.at) below = i;
+    if (installed_at(key.versions[i]) < run_.writes[write].at) below = i;
   }
   return below;
 }

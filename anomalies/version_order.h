@@ -3,8 +3,8 @@
 // Invariants:
 //   1. A key's first version is its first row, or its absence at the start: so no key is without one.
 //   2. Each committed transaction has at most one version of a key: the last of its writes that it kept.
-//   3. They are in the order of the commits; on a key that two transactions wrote in turn without waiting,
-//      in the order of the last writes.
+//   3. They are in the order of those writes. Where writers of a key wait for each other that is the order of
+//      their commits.
 //
 // Threads: values; scenario and run outlive it.
 #pragma once
@@ -44,7 +44,7 @@ class VersionOrder {
 
   // The place of a write among the versions of its key; none: it is one of `others`.
   [[nodiscard]] std::optional<std::size_t> position(std::uint32_t write) const { return positions_[write]; }
-  // The version that one of `others` was written over.
+  // The version that was committed when one of `others` was written.
   [[nodiscard]] std::size_t position_below(const KeyVersions& key, std::uint32_t write) const;
 
   // The row; none: absent.
@@ -59,7 +59,6 @@ class VersionOrder {
 
  private:
   void order(KeyVersions& key) const;
-  [[nodiscard]] bool has_dirty_write(const std::vector<std::uint32_t>& stored) const;
   [[nodiscard]] std::uint32_t undone_in_step(const Write& write) const;
 
   const Scenario& scenario_;

@@ -113,6 +113,22 @@ TEST(DependencyGraph, OwnWritesThatWereTakenBackAreNotSeenAnyMore) {
   EXPECT_EQ(edges(story), "B wr A k 1 6");
 }
 
+TEST(DependencyGraph, ARollbackToALaterSavepointTakesNothingBackThatWasBefore) {
+  Story story({1, 1});
+  story.row("k", "0");
+  story.erase(kB, "k");
+  story.commit(kB);
+  story.savepoint(kA);
+  const std::uint32_t write = story.put(kA, "k", "1");
+  const std::uint32_t erased = story.erase(kA, "k");
+  story.savepoint(kA, 1);
+  story.roll_back(kA, {}, 1);
+  story.get(kA, "k", kNoWrite);  // its own
+  story.roll_back(kA, {write, erased});
+  story.commit(kA);
+  EXPECT_EQ(edges(story), "");
+}
+
 TEST(DependencyGraph, WhatAbortedTransactionsReadIsNoDependency) {
   Story story({1, 1});
   const std::uint32_t first = story.row("k", "0");
@@ -296,29 +312,6 @@ TEST(DependencyGraph, FindsAReadOnlyAnomaly) {
             "G2-item: A comes before B, because A read x/l (A1) before B changed it (B1); B comes before C, "
             "because C read x/l (C2), which B wrote (B1); C comes before A, because C read x/k (C1) before A "
             "changed it (A3): no serial order (a read-only anomaly).");
-}
-
-TEST(DependencyGraph, TheShortestCycleIsTold) {
-  Story story({1, 1, 1});
-  const std::uint32_t k = story.row("k", "0");
-  const std::uint32_t l = story.row("l", "0");
-  const std::uint32_t m = story.row("m", "0");
-  story.get(kA, "k", k);
-  story.get(kB, "l", l);
-  story.get(kC, "m", m);
-  story.get(kC, "l", l);
-  story.put(kB, "k", "1");
-  story.put(kC, "l", "1");
-  story.put(kA, "m", "1");
-  story.put(kB, "l", "2");
-  story.run.writes.back().state = WriteState::failed;
-  story.put(kB, "m", "2");
-  for (const std::uint32_t session : {kA, kC, kB}) story.commit(session);
-  // A before B before C before A; and C before B by m, B before C by l.
-  const Finding finding = DependencyGraph(story.scenario, story.run).find();
-  EXPECT_EQ(finding.phenomenon, Phenomenon::g2_item);
-  ASSERT_EQ(finding.cycle.size(), 3U);
-  EXPECT_EQ(finding.cycle[0].from, kA);
 }
 
 // ---- sessions with several transactions ----

@@ -199,6 +199,19 @@ TEST(DependencyOfRanges, ADirtyRowThatMakesNoDifferenceToARangeIsNotRead) {
   EXPECT_EQ(found(story), Phenomenon::none);
 }
 
+TEST(DependencyOfRanges, ADirtyRowIsComparedWithWhatWasCommittedThen) {
+  Story story({1, 1, 1});
+  story.row("k", "on");
+  story.put(kC, "k", "off");
+  story.commit(kC);
+  const std::uint32_t away = story.put(kB, "k", "away");
+  story.range(kA, StepKind::count, {away}, "on");
+  story.abort(kB);
+  story.commit(kA);
+  EXPECT_EQ(edges(story), "C range wr A k 1 1");
+  EXPECT_EQ(found(story), Phenomenon::none);
+}
+
 TEST(DependencyOfRanges, ADirtyRowThatStopsFittingIsRead) {
   Story story({1, 1});
   story.row("k", "on");

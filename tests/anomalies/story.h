@@ -71,10 +71,15 @@ class Story {
     }
   }
 
-  void savepoint(std::uint32_t session) { operation(session, StepKind::savepoint, {}); }
+  void savepoint(std::uint32_t session, std::uint32_t savepoint = 0) {
+    operation(session, StepKind::savepoint, {});
+    scenario.sessions[session].steps.back().savepoint = savepoint;
+  }
   // Undoes these writes.
-  void roll_back(std::uint32_t session, const std::vector<std::uint32_t>& writes) {
+  void roll_back(std::uint32_t session, const std::vector<std::uint32_t>& writes,
+                 std::uint32_t savepoint = 0) {
     operation(session, StepKind::rollback_to, {});
+    scenario.sessions[session].steps.back().savepoint = savepoint;
     for (const std::uint32_t i : writes) run.writes[i].state = WriteState::undone;
   }
 
