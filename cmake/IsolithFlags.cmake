@@ -17,7 +17,7 @@ target_include_directories(isolith_flags INTERFACE "${PROJECT_SOURCE_DIR}" "${PR
 target_compile_options(isolith_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
 # GCC 12 takes `"text" + string` at -O3 for overlapping copies (its bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(isolith_flags INTERFACE -Wno-restrict)
+  target_compile_options(isolith_flags INTERFACE $<$<CONFIG:Release>:-Wno-restrict>)
 endif()
 target_link_libraries(isolith_flags INTERFACE Threads::Threads)
 if(ISOLITH_WERROR)
