@@ -1,9 +1,10 @@
 // PostgreSQL as an engine: a server of its own, and a connection for each session.
 //
 // The tables of a scenario are the tables t0, t1, ... of the server, made once: (key bytea, value bytea).
-// `put` is one statement that inserts or updates. A transaction's snapshot is taken when it begins, also
-// where PostgreSQL would wait for its first statement.
+// `put` is one statement that updates, or inserts what is not there. A transaction's snapshot is taken when
+// it begins, also where PostgreSQL would wait for its first statement.
 #include <charconv>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -63,8 +64,11 @@ std::string sql_of(Operation operation, const std::string& table) {
       return get + " FOR SHARE";
     case Operation::get_for_update:
       return get + " FOR UPDATE";
-    case Operation::put:
-      return insert + "(key) DO UPDATE SET value = excluded.value";
+    case Operation::put:  // an insert would not be refused where who committed since has erased the row
+      return "WITH updated AS (UPDATE " + table +
+             " SET value = $2 WHERE key = $1 RETURNING key) INSERT INTO " + table +
+             " SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM updated)" +
+             " ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     case Operation::insert:
       return insert + "DO NOTHING";
     case Operation::erase:
@@ -176,6 +180,7 @@ class Session final : public EngineSession, private ServerWaits::Statement {
     read_only_ = options.read_only;
     savepoints_.clear();
     waits_for_snapshot_ = options.deferrable;
+    shared_.waits.hold();
     connection_->send(sql.c_str());
     PostgresResult result;
     Status status = finish({}, {}, result);
@@ -263,6 +268,7 @@ class Session final : public EngineSession, private ServerWaits::Statement {
       if (Status status = finish(shared_.tables[table], key, result); !status.ok()) return status;
       name = std::move(fresh);
     }
+    shared_.waits.hold();
     connection_->send_prepared(name.c_str(), {parameters.begin(), parameters.size()});
     return finish(shared_.tables[table], key, result);
   }
@@ -270,6 +276,7 @@ class Session final : public EngineSession, private ServerWaits::Statement {
   Status run(const std::string& sql) {
     if (id_ == 0) return over();
     PostgresResult result;
+    shared_.waits.hold();
     connection_->send(sql.c_str());
     return finish({}, {}, result);
   }
@@ -317,6 +324,7 @@ class Session final : public EngineSession, private ServerWaits::Statement {
         case Progress::waiting:
           break;
       }
+      shared_.waits.look_again();  // those who are held go on
       const WaitInfo info{WaitKind::write_lock, id_, holder(), table, key};
       if (shared_.waits.wait(*this, info)) continue;
       connection_->cancel();
@@ -324,6 +332,10 @@ class Session final : public EngineSession, private ServerWaits::Statement {
       waits_for_snapshot_ = false;
     }
   }
+
+  // The backend sleeps in its wait; what it is given there it takes when it goes on.
+  void hold() override { ::kill(backend(), SIGSTOP); }
+  void go_on() override { ::kill(backend(), SIGCONT); }
 
   bool is_decided() override {
     if (blockers() == nullptr) return true;

@@ -1,6 +1,8 @@
 // The waits, and who of them is over.
 #include "anomalies/adapters/server_waits.h"
 
+#include <utility>
+
 namespace isolith::anomalies {
 
 bool ServerWaits::wait(Statement& statement, const WaitInfo& info) {
@@ -12,11 +14,21 @@ bool ServerWaits::wait(Statement& statement, const WaitInfo& info) {
   return in_time;
 }
 
+void ServerWaits::hold() {
+  if (waiting_.size() < 2) return;
+  for (Statement* statement : waiting_) {
+    if (statement->decided_ || statement->held_) continue;
+    statement->held_ = true;
+    statement->hold();
+  }
+}
+
 // One that failed has released its locks, so those before it are looked at again.
 void ServerWaits::look_again() {
   for (bool any = true; any;) {
     any = false;
     for (Statement* statement : waiting_) {
+      if (std::exchange(statement->held_, false)) statement->go_on();
       if (statement->decided_ || !statement->is_decided()) continue;
       statement->decided_ = true;
       any = true;

@@ -25,11 +25,15 @@ class ServerWaits {
     virtual ~Statement() = default;
     // Returns when the server has decided: true: it has answered, or is gone; false: the statement waits.
     virtual bool is_decided() = 0;
+    // The server does nothing for it until `go_on`, whatever it is given meanwhile. Optional.
+    virtual void hold() {}
+    virtual void go_on() {}
 
    private:
     friend class ServerWaits;
     std::atomic<std::uint32_t> word_{0};
     bool decided_ = false;
+    bool held_ = false;
   };
 
   explicit ServerWaits(Runner& runner) : runner_(runner) {}
@@ -38,6 +42,10 @@ class ServerWaits {
 
   // Lets other sessions go on until the statement is decided. False: its wait was ended from outside.
   bool wait(Statement& statement, const WaitInfo& info);
+
+  // Before a call that may release something that several wait for: they will get it one after the other, in
+  // the order in which they began to wait, if their server lets them be held.
+  void hold();
 
   // After a call that may have released something.
   void look_again();

@@ -243,6 +243,23 @@ TEST_P(Servers, WaitersAreWokenOneAfterTheOther) {
   EXPECT_EQ(contents(), "alice=C, bob=2");
 }
 
+// All wait for the transaction that inserted the key; when it is aborted the server lets them race.
+TEST_P(Servers, OfSeveralWhoInsertTheSameKeyTheFirstToWaitGetsIt) {
+  if (std::string(GetParam()) != "postgres") GTEST_SKIP() << "threads of MariaDB can not be held";
+  for (const char name : {'A', 'B', 'C'}) {
+    begin(name, "read_committed");
+    step(name, [name](EngineSession& session) { return session.insert(0, "carol", std::string(1, name)); });
+    step(name, [name](EngineSession& session) { return name == 'A' ? session.abort() : session.commit(); });
+  }
+  for (int i = 0; i < 20; ++i) {
+    reset({{"accounts", {}}});
+    statuses_ = {};
+    run("A C B A C B A C B");
+    ASSERT_EQ(contents(), "carol=C") << "run " << i;
+    ASSERT_EQ(statuses_[1], (Texts{"ok", "already_exists", "ok"}));
+  }
+}
+
 TEST_P(Servers, WhoClosesACycleOfWaitsIsItsVictim) {
   for (const char name : {'A', 'B'}) begin(name, "read_committed");
   put('A', "alice", "A");
