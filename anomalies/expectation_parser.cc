@@ -87,6 +87,20 @@ bool read_wait(LineReader& line, const Scenario& scenario, Expected& expected) {
   return line.wrong_at(place, "no session waits for itself; write the session that it waits for");
 }
 
+bool unknown_status(LineReader& line, Place place, const std::string& status,
+                    const std::vector<std::string>& known) {
+  const std::vector<std::string_view> words(known.begin(), known.end());
+  const std::string all = "write one of " + listed(words, "none");
+  if (status.empty())
+    return line.wrong_at(place, "a status was expected, not " + line.excerpt() + "; " + all);
+  const std::string text = "no step fails with " + quoted(status);
+  const std::string reason = "conflict/" + status;
+  if (std::find(known.begin(), known.end(), reason) != known.end()) {
+    return line.wrong_at(place, text + "; write " + quoted(reason));
+  }
+  return line.wrong_at(place, text + did_you_mean(status, words, all));
+}
+
 bool read_failure(LineReader& line, Expected& expected) {
   if (!line.take_word("with")) {
     return line.wrong("`with` was expected, not " + line.excerpt() +
@@ -98,10 +112,7 @@ bool read_failure(LineReader& line, Expected& expected) {
   const std::vector<std::string> known = statuses();
   expected.kind = Expected::Kind::fails;
   if (std::find(known.begin(), known.end(), expected.status) != known.end()) return true;
-  const std::vector<std::string_view> words(known.begin(), known.end());
-  const std::string name = expected.status.empty() ? line.excerpt() : quoted(expected.status);
-  return line.wrong_at(place, "no step fails with " + name +
-                                  did_you_mean(expected.status, words, "write " + listed(words, "none")));
+  return unknown_status(line, place, expected.status, known);
 }
 
 bool read_of_session(LineReader& line, const Scenario& scenario, Expected& expected) {
@@ -113,8 +124,10 @@ bool read_of_session(LineReader& line, const Scenario& scenario, Expected& expec
     return true;
   }
   constexpr std::array<std::string_view, 3> kVerbs = {"waits", "fails", "commits"};
-  return line.wrong("`waits for`, `fails with` or `commits` was expected, not " + line.excerpt() +
-                    did_you_mean(line.peek_name(), kVerbs, "what session A read is `A.x`"));
+  return line.wrong(
+      "`waits for`, `fails with` or `commits` was expected, not " + line.excerpt() +
+      did_you_mean(line.peek_name(), kVerbs,
+                   "write `A commits`, `A fails with conflict` or `A waits for B`; what A read is `A.x`"));
 }
 
 // "A", "nobody", then a word: no condition begins like this.
@@ -126,10 +139,22 @@ bool is_about_session(LineReader& line, const Scenario& scenario) {
   return std::find(names.begin(), names.end(), name) != names.end() && !line.sees_pointed_name();
 }
 
+// A word that is nearly one that begins an expectation, and is nothing else.
+bool check_first_word(LineReader& line, const Scenario& scenario) {
+  constexpr std::array<std::string_view, 3> kWords = {"happens", "prevented", "nobody"};
+  const std::string_view word = line.peek_name();
+  const std::vector<std::string_view> sessions = session_names(scenario);
+  const bool known =
+      is_word_of_the_language(word) || std::find(sessions.begin(), sessions.end(), word) != sessions.end();
+  if (known || line.sees_pointed_name() || closest(word, kWords).empty()) return true;
+  return line.wrong("nothing is expected with " + quoted(word) + did_you_mean(word, kWords, {}));
+}
+
 bool read_item(LineReader& line, const Scenario& scenario, Expected& expected) {
   if (line.take_word("happens")) return true;
   if (line.take_word("prevented")) return read_prevented(line, expected);
   if (line.take_word("nobody")) return read_nobody(line, expected);
+  if (!check_first_word(line, scenario)) return false;
   if (is_about_session(line, scenario)) return read_of_session(line, scenario, expected);
   expected.kind = Expected::Kind::holds;
   return ExpressionParser(line, {scenario}).read_condition(expected.condition.emplace());

@@ -327,6 +327,8 @@ bool ExpressionParser::read_variable_of(std::string_view session, Expression& ex
                    did_you_mean(session, names, "the sessions are " + listed(names, "none so far")));
   }
   line_.take_following(".");
+  if (line_.follows(" ") || line_.follows("\t"))
+    return line_.wrong("a blank stands behind the point; write A.x");
   const Place at = line_.place();
   const std::string_view name = line_.peek_name();
   expression.session = static_cast<std::uint32_t>(found - names.begin());

@@ -111,12 +111,17 @@ bool LineReader::sees_pointed_name() {
   return !name.empty() && text_.substr(at_ + name.size()).starts_with(".");
 }
 
-std::string LineReader::excerpt() {
-  if (at_end()) return "the end of the line";
+std::string_view LineReader::peek_word() {
+  skip_blanks();
   std::size_t end = at_;
   while (end < text_.size() && is_of_word(text_[end])) ++end;
-  if (end == at_) end += character_at(text_, at_).size;
-  return quoted(text_.substr(at_, end - at_));
+  return text_.substr(at_, end - at_);
+}
+
+std::string LineReader::excerpt() {
+  if (at_end()) return "the end of the line";
+  const std::string_view word = peek_word();
+  return quoted(word.empty() ? text_.substr(at_, character_at(text_, at_).size) : word);
 }
 
 bool LineReader::take(std::string_view symbol) {
@@ -218,6 +223,7 @@ bool LineReader::read_key(std::string& key) {
   const std::size_t begin = at_;
   if (at_ < text_.size() && text_[at_] == '"') {
     if (!read_text(key)) return false;
+    if (key.empty()) return wrong_at(place_of(begin), "a key is not empty; write one character at least");
   } else {
     while (read_key_character()) {
     }
@@ -229,7 +235,7 @@ bool LineReader::read_key(std::string& key) {
   }
   if (key.size() > kMaxKeyBytes) {
     return wrong_at(place_of(begin),
-                    "this key is too long; it may have " + std::to_string(kMaxKeyBytes) + " bytes");
+                    "this key is too long; it may have " + std::to_string(kMaxKeyBytes) + " bytes at most");
   }
   return true;
 }

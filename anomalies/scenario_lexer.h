@@ -54,6 +54,7 @@ class LineReader {
   [[nodiscard]] bool sees_assignment();          // a name, then '='
   [[nodiscard]] std::string_view peek_second();  // the name behind a name; or empty
   [[nodiscard]] bool sees_pointed_name();        // a name and a point, as in A.x
+  [[nodiscard]] std::string_view peek_word();    // as a name, with letters beyond ASCII; or empty
   [[nodiscard]] std::string excerpt();           // "`word`", or "the end of the line"
 
   // ---- these take it, if it is there ----
@@ -86,6 +87,7 @@ class LineReader {
   bool wrong(std::string text) { return problem_.found(place(), std::move(text)); }
   bool wrong_at(Place place, std::string text) { return problem_.found(place, std::move(text)); }
   [[nodiscard]] Place place_of(std::size_t offset);
+  [[nodiscard]] Place place_here() { return place_of(at_); }  // before blanks
   [[nodiscard]] Place place_before(std::size_t bytes) { return place_of(at_ - bytes); }
 
  private:

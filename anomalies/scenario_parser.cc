@@ -306,12 +306,12 @@ bool ScenarioParser::read_row_value(LineReader& line, std::string& value) {
     value = std::to_string(number);
     return true;
   }
-  const std::string_view word = line.peek_name();
+  const std::string_view word = line.peek_word();
   if (word == "absent")
     return line.wrong_at(place, "a row that is absent is not written; leave this line out");
   std::string text = "a whole number or a text in quotes was expected, not " + line.excerpt();
   if (!word.empty()) text += "; write \"" + std::string(word) + "\" in quotes";
-  if (word.empty()) text += "; write 100 or \"text\"";
+  if (word.empty()) text += "; write 100, or \"text\" in double quotes";
   return line.wrong_at(place, std::move(text));
 }
 
@@ -372,7 +372,7 @@ Result<Scenario> parse_scenario(std::string_view text, std::string_view name) {
   ScenarioParser parser(problem);
   if (text.size() > kMaxScenarioBytes) {
     problem.found({1, 1}, "this file has " + std::to_string(text.size()) + " bytes; a scenario may have " +
-                              std::to_string(kMaxScenarioBytes));
+                              std::to_string(kMaxScenarioBytes) + " at most");
   } else {
     if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
     if (check_text(text, problem) && parser.read(text)) return parser.take();

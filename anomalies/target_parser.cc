@@ -50,7 +50,10 @@ bool read_upper_end(LineReader& line, Place place, Target& target) {
 
 // Behind the '/'.
 bool read_keys(LineReader& line, Target& target) {
-  const Place place = line.place();
+  const Place place = line.place_here();
+  if (line.follows(" ") || line.follows("\t")) {
+    return line.wrong_at(place, "a blank stands behind the /; write TABLE/KEY without");
+  }
   target.is_range = true;
   if (line.take_following("*")) return true;
   if (line.take_following("..")) return read_upper_end(line, place, target);
