@@ -215,38 +215,39 @@ class Words {
   const VersionOrder order_;
 };
 
+std::string_view g_single_name(const std::vector<Edge>& cycle) {
+  const Edge& first = cycle.front();
+  const auto all = [&](auto test) { return std::all_of(cycle.begin(), cycle.end(), test); };
+  const bool of_one_key =
+      all([&](const Edge& edge) { return edge.table == first.table && edge.key == first.key; });
+  if (!all([](const Edge& edge) { return !edge.of_range; })) return "a phantom";
+  if (all([](const Edge& edge) { return edge.kind != EdgeKind::write_write; })) {
+    return of_one_key ? "an unrepeatable read" : "a read skew";
+  }
+  if (all([](const Edge& edge) { return edge.kind != EdgeKind::write_read; }) && of_one_key) {
+    return "a lost update";
+  }
+  return "";
+}
+
 // With its article; empty: it has no name of its own.
 std::string_view exact_name(const Finding& finding, const Run& run) {
-  const std::vector<Edge>& cycle = finding.cycle;
-  const auto has = [&](auto test) { return std::any_of(cycle.begin(), cycle.end(), test); };
+  const bool has_reader = std::any_of(finding.cycle.begin(), finding.cycle.end(), [&](const Edge& edge) {
+    return std::none_of(run.writes.begin(), run.writes.end(), [&](const Write& write) {
+      return write.transaction == edge.from && write.state == WriteState::stored;
+    });
+  });
   switch (finding.phenomenon) {
     case Phenomenon::g0:
       return "a dirty write";
     case Phenomenon::g1c:
       return "a circular information flow";
-    case Phenomenon::g2:
-      return "a phantom";
     case Phenomenon::g_single:
-      if (has([](const Edge& edge) { return edge.kind == EdgeKind::read_write && edge.of_range; })) {
-        return "a phantom";
-      }
-      if (!has([](const Edge& edge) { return edge.kind == EdgeKind::write_write; })) return "a read skew";
-      if (!has([&](const Edge& edge) {
-            return edge.kind == EdgeKind::write_read || edge.table != cycle.front().table ||
-                   edge.key != cycle.front().key;
-          })) {
-        return "a lost update";
-      }
-      return "";
+      return g_single_name(finding.cycle);
     case Phenomenon::g2_item:
-      if (has([&](const Edge& edge) {
-            return std::none_of(run.writes.begin(), run.writes.end(), [&](const Write& write) {
-              return write.transaction == edge.from && write.state == WriteState::stored;
-            });
-          })) {
-        return "a read-only anomaly";
-      }
-      return "a write skew";
+      return has_reader ? "a read-only anomaly" : "a write skew";
+    case Phenomenon::g2:
+      return has_reader ? "a read-only anomaly" : "a phantom";
     default:
       return "";
   }

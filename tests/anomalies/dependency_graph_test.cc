@@ -235,6 +235,19 @@ TEST(DependencyGraph, FindsALostUpdate) {
       "B read x/k (B1) before A changed it (A2): no serial order (a lost update).");
 }
 
+TEST(DependencyGraph, FindsAnUnrepeatableRead) {
+  Story story({1, 1});
+  const std::uint32_t first = story.row("k", "0");
+  story.get(kA, "k", first);
+  const std::uint32_t second = story.put(kB, "k", "1");
+  story.commit(kB);
+  story.get(kA, "k", second);
+  story.commit(kA);
+  EXPECT_EQ(words(story),
+            "G-single: A comes before B, because A read x/k (A1) before B changed it (B1); B comes before A, "
+            "because A read x/k (A2), which B wrote (B1): no serial order (an unrepeatable read).");
+}
+
 TEST(DependencyGraph, FindsAReadSkew) {
   Story story({1, 1});
   const std::uint32_t k = story.row("k", "0");

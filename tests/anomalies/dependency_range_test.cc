@@ -247,6 +247,37 @@ TEST(DependencyOfRanges, FindsAPhantomBetweenTwoReadsOfARange) {
       "because A read x/k2 (A2), which B wrote (B1): no serial order (a phantom).");
 }
 
+TEST(DependencyOfRanges, FindsAPhantomThatDisappears) {
+  Story story({1, 1});
+  const std::uint32_t first = story.row("k", "1");
+  story.range(kA, StepKind::sum, {first});
+  story.erase(kB, "k");
+  story.commit(kB);
+  story.range(kA, StepKind::sum, {});
+  story.commit(kA);
+  EXPECT_EQ(words(story),
+            "G-single: A comes before B, because A read x/k (A1) before B erased it (B1); B comes before A, "
+            "because A added up x (A2) after B erased x/k (B1): no serial order (a phantom).");
+}
+
+TEST(DependencyOfRanges, FindsAReadOnlyAnomaly) {
+  Story story({1, 1, 1});
+  const std::uint32_t batch = story.row("batch", "1");
+  story.get(kA, "batch", batch);
+  const std::uint32_t next = story.put(kB, "batch", "2");
+  story.commit(kB);
+  story.get(kC, "batch", next);
+  story.range(kC, StepKind::scan, {}, {}, {0, true, "r", "s"});
+  story.commit(kC);
+  story.insert(kA, "r1", "1");
+  story.commit(kA);
+  EXPECT_EQ(
+      words(story),
+      "G2: A comes before B, because A read x/batch (A1) before B changed it (B1); B comes before C, "
+      "because C read x/batch (C1), which B wrote (B1); C comes before A, because C read x/r* (C2) before "
+      "A added x/r1 (A2): no serial order (a read-only anomaly).");
+}
+
 TEST(DependencyOfRanges, FindsAWriteSkewOfRanges) {
   Story story({1, 1});
   const std::uint32_t first = story.row("k", "off");
