@@ -30,12 +30,14 @@ const LockWaits::Waiting* LockWaits::waiting(std::uint64_t transaction) const {
 }
 
 // Grows the set of those that can go on until it grows no more: who does not wait, whose holders all can go
-// on, and who knows no holder if any other one can. What is left over waits for itself.
+// on, and who knows no holder if any other one can. What is left over waits for itself, or for one that is
+// not active and will release nothing.
 bool LockWaits::can_get_on(std::uint64_t transaction) const {
   std::vector<std::uint64_t> stuck = active_;
-  const auto is_stuck = [&stuck](std::uint64_t other) {
-    return std::find(stuck.begin(), stuck.end(), other) != stuck.end();
+  const auto has = [](const std::vector<std::uint64_t>& some, std::uint64_t one) {
+    return std::find(some.begin(), some.end(), one) != some.end();
   };
+  const auto is_stuck = [&](std::uint64_t other) { return has(stuck, other) || !has(active_, other); };
   const auto goes_on = [&](std::uint64_t other) {
     const Waiting* waits = waiting(other);
     if (waits == nullptr) return true;

@@ -234,6 +234,39 @@ TEST_P(AdapterTest, keys_and_values_are_any_bytes_in_the_order_of_bytes) {
   }
 }
 
+TEST_P(AdapterTest, a_range_is_from_its_first_key_on_and_ends_before_its_last) {
+  struct Case {
+    Target target;
+    std::string_view rows;
+  };
+  const std::vector<Case> cases = {
+      {{0, true, "", std::nullopt}, "b=1, d=2, f=3"},
+      {{0, true, "c", std::nullopt}, "d=2, f=3"},
+      {{0, true, "d", std::nullopt}, "d=2, f=3"},
+      {{0, true, "e", std::nullopt}, "f=3"},
+      {{0, true, "g", std::nullopt}, ""},
+      {{0, true, "", "d"}, "b=1"},
+      {{0, true, "b", "e"}, "b=1, d=2"},
+      {{0, true, "c", "c"}, ""},
+      {{0, true, "c", "d"}, ""},
+      {{0, false, "d", std::nullopt}, "d=2"},
+      {{0, false, "c", std::nullopt}, ""},
+  };
+  for (const std::string& level : levels()) {
+    SCOPED_TRACE(level);
+    ASSERT_TRUE(
+        engine_->reset({{"rows", {{"b", "1"}, {"d", "2"}, {"f", "3"}}}, {"next", {{"a", "no"}}}}).ok());
+    const auto one = session();
+    ASSERT_TRUE(one->begin({level}).ok());
+    for (const auto& [target, expected] : cases) {
+      std::vector<Row> rows;
+      EXPECT_TRUE(one->scan(target, rows).ok());
+      EXPECT_EQ(to_text(rows), expected) << target.lo;
+    }
+    EXPECT_TRUE(one->commit().ok());
+  }
+}
+
 TEST_P(AdapterTest, tables_are_apart) {
   const std::vector<TableContents> tables = {{"left", {{"k", "1"}}}, {"right", {{"k", "2"}, {"l", "3"}}}};
   ASSERT_TRUE(engine_->reset(tables).ok());
@@ -482,6 +515,32 @@ TEST_P(AdapterTest, no_increment_is_lost_at_levels_that_claim_to_stop_that) {
       EXPECT_EQ(lost, 0U);
     }
   }
+}
+
+// ---- what only one of them does ----
+
+// As with a busy timeout: SQLite calls no busy handler once the transaction has read.
+TEST_P(AdapterTest, a_sqlite_transaction_that_has_read_does_not_wait_to_write) {
+  if (engine_->name() != "sqlite") GTEST_SKIP() << "this is about SQLite";
+  reset({{"x", "0"}});
+  const std::string level = "serializable";
+  run({{start(level), put("x", "A"), commit()}, {start(level), get("x"), put("x", "B"), commit()}},
+      "A B B A B A B");
+  EXPECT_EQ(results_[1][2].reason(), ConflictReason::write_conflict) << text_;
+  EXPECT_EQ(text_.find("blocked"), std::string::npos) << text_;
+  run({{start(level), put("x", "A"), commit()}, {start(level), put("x", "B"), commit()}}, "A B A B A B");
+  EXPECT_NE(text_.find("B2 blocked: waits for A"), std::string::npos) << text_;
+  EXPECT_EQ(text_of_contents(), "x=B");
+}
+
+// Locks are of pages: rows that are neighbours are locked together.
+TEST_P(AdapterTest, a_berkeley_db_writer_keeps_others_from_its_neighbours) {
+  if (engine_->name() != "berkeleydb") GTEST_SKIP() << "this is about Berkeley DB";
+  reset({{"x", "0"}, {"y", "0"}});
+  run({{start("serializable"), put("x", "A"), commit()}, {start("serializable"), put("y", "B"), commit()}},
+      "A B A B A B");
+  EXPECT_NE(text_.find("B2 blocked: waits for A"), std::string::npos) << text_;
+  EXPECT_EQ(text_of_contents(), "x=A, y=B");
 }
 
 // ---- what is broken ----

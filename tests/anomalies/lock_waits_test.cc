@@ -101,6 +101,12 @@ TEST_F(LockWaitsTest, the_only_other_one_is_the_holder) {
   EXPECT_EQ(trace_.events.front().holder_session, 1U);
 }
 
+TEST_F(LockWaitsTest, nobody_waits_for_one_that_is_over) {
+  waits_.ended(2);
+  step_waits(0, {2});
+  EXPECT_EQ(run("A"), "A deadlock, ");
+}
+
 TEST_F(LockWaitsTest, a_wait_that_the_schedule_ends_has_timed_out) {
   step_waits(0, {2});
   step_ends(1);
