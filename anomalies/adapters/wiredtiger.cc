@@ -122,12 +122,7 @@ class Handle {
     set_key(cursor, lo);
     int side = 0;
     int code = cursor->search_near(cursor, &side);
-    while (code == 0 && side < 0) {
-      code = cursor->next(cursor);
-      WT_ITEM key{};
-      if (code == 0) code = cursor->get_key(cursor, &key);
-      if (code == 0 && text(key) >= lo) side = 0;
-    }
+    if (code == 0 && side < 0) code = cursor->next(cursor);
     return code;
   }
 
