@@ -6,18 +6,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
-#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "anomalies/adapters/adapters.h"
 #include "anomalies/catalogue.h"
 #include "anomalies/matrix.h"
 #include "anomalies/scenario_parser.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/anomalies/adapter_fixture.h"
 
 namespace isolith::anomalies {
 namespace {
@@ -85,24 +82,15 @@ bool is_stopped(std::string_view entry, Strength strength) {
   return kReadSkew.contains(entry) && strength >= Strength::snapshot;
 }
 
-class AdapterCatalogueTest : public ::testing::TestWithParam<const char*> {};
+class AdapterCatalogueTest : public EmbeddedTest {};
 
 TEST_P(AdapterCatalogueTest, what_a_level_claims_to_stop_does_not_happen) {
-  const std::string_view name = GetParam();
-  const std::vector<Adapter> built = built_adapters();
-  if (std::none_of(built.begin(), built.end(), [name](const Adapter& one) { return one.name == name; })) {
-    GTEST_SKIP() << "the adapter " << name << " is not in this build";
-  }
-  const testing::TemporaryDirectory directory;
-  Runner runner;
-  const Result<std::unique_ptr<Engine>> engine = open_adapter(name, directory.path(), runner);
-  ASSERT_TRUE(engine.ok()) << engine.status().to_string();
-  std::vector<Names> happened((*engine)->levels().size());
+  std::vector<Names> happened(engine_->levels().size());
   for (const CatalogueEntry& entry : catalogue()) {
     const Result<Scenario> scenario = parse_scenario(entry.text, entry.name);
     ASSERT_TRUE(scenario.ok()) << scenario.status().to_string();
     MatrixRow row;
-    const Status status = run_row(*scenario, **engine, runner, row);
+    const Status status = run_row(*scenario, *engine_, runner_, row);
     ASSERT_TRUE(status.ok()) << status.to_string();
     ASSERT_EQ(row.cells.size(), happened.size());
     for (std::size_t i = 0; i < row.cells.size(); ++i) {
@@ -113,8 +101,8 @@ TEST_P(AdapterCatalogueTest, what_a_level_claims_to_stop_does_not_happen) {
     }
   }
   for (const TestedLevel& tested : tested_levels()) {
-    if (tested.engine != name) continue;
-    const auto& levels = (*engine)->levels();
+    if (tested.engine != engine_->name()) continue;
+    const auto& levels = engine_->levels();
     const auto level = std::find_if(levels.begin(), levels.end(),
                                     [&](const EngineLevel& one) { return one.name == tested.level; });
     ASSERT_NE(level, levels.end()) << tested.level;
@@ -128,9 +116,7 @@ TEST_P(AdapterCatalogueTest, what_a_level_claims_to_stop_does_not_happen) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(embedded, AdapterCatalogueTest,
-                         ::testing::Values("sqlite", "lmdb", "rocksdb", "rocksdb_optimistic", "wiredtiger",
-                                           "berkeleydb"),
+INSTANTIATE_TEST_SUITE_P(embedded, AdapterCatalogueTest, ::testing::ValuesIn(kEmbedded),
                          [](const auto& tested) { return std::string(tested.param); });
 
 }  // namespace
