@@ -101,14 +101,18 @@ bool compute(Operator op, std::int64_t left, std::int64_t right, std::int64_t& r
   return true;
 }
 
-Result<Value> arithmetic(const Expression& expression, const Value& left, const Value& right) {
-  if (is_unread(left) || is_unread(right)) return Value(Unread{});
+Status arithmetic(const Expression& expression, const Value& left, const Value& right, Value& result) {
+  result = Unread{};
+  if (is_unread(left) || is_unread(right)) return {};
   const auto* a = std::get_if<std::int64_t>(&left);
   const auto* b = std::get_if<std::int64_t>(&right);
   if (a == nullptr) return needs(expression, "numbers", left);
   if (b == nullptr) return needs(expression, "numbers", right);
-  std::int64_t result = 0;
-  if (compute(expression.op, *a, *b, result)) return Value(result);
+  std::int64_t number = 0;
+  if (compute(expression.op, *a, *b, number)) {
+    result = number;
+    return {};
+  }
   const std::string term =
       std::to_string(*a) + " " + std::string(symbol_of(expression.op)) + " " + std::to_string(*b);
   const bool by_zero = *b == 0 && (expression.op == Operator::divide || expression.op == Operator::remainder);
@@ -129,10 +133,13 @@ bool in_order(Operator op, const T& left, const T& right) {
   }
 }
 
-Result<Value> comparison(const Expression& expression, const Value& left, const Value& right) {
-  if (is_unread(left) || is_unread(right)) return Value(false);
-  if (expression.op == Operator::equal) return Value(left == right);
-  if (expression.op == Operator::not_equal) return Value(left != right);
+Status comparison(const Expression& expression, const Value& left, const Value& right, bool& result) {
+  result = false;
+  if (is_unread(left) || is_unread(right)) return {};
+  if (expression.op == Operator::equal || expression.op == Operator::not_equal) {
+    result = (left == right) == (expression.op == Operator::equal);
+    return {};
+  }
   const auto* number = std::get_if<std::int64_t>(&left);
   const auto* text = std::get_if<std::string>(&left);
   if (left.index() != right.index() || (number == nullptr && text == nullptr)) {
@@ -141,118 +148,186 @@ Result<Value> comparison(const Expression& expression, const Value& left, const 
                                           "` is " + kind_of(left) + ", `" + to_text(right) + "` is " +
                                           kind_of(right));
   }
-  if (number != nullptr) return Value(in_order(expression.op, *number, std::get<std::int64_t>(right)));
-  return Value(in_order(expression.op, *text, std::get<std::string>(right)));
+  result = number != nullptr ? in_order(expression.op, *number, std::get<std::int64_t>(right))
+                             : in_order(expression.op, *text, std::get<std::string>(right));
+  return {};
 }
 
-// Of an operand of `and` and `or`, and of a whole condition.
-Result<bool> truth(const Expression& expression, const Value& value) {
-  if (is_unread(value)) return false;
-  if (const auto* truth = std::get_if<bool>(&value)) return *truth;
-  return error_at(expression.place,
-                  "a condition is true or false, and `" + to_text(value) + "` is " + kind_of(value));
-}
-
-Result<Value> logic(const Expression& expression, const Scope& scope, const Row* row) {
-  const bool decides = expression.op == Operator::logical_or;
-  Result<bool> left = is_true(expression.operands[0], scope, row);
-  if (!left.ok()) return left.status();
-  if (*left == decides) return Value(decides);
-  Result<bool> right = is_true(expression.operands[1], scope, row);
-  if (!right.ok()) return right.status();
-  return Value(*right);
-}
-
-Result<Value> unary(const Expression& expression, const Value& operand) {
-  if (is_unread(operand)) return Value(Unread{});
+Status unary(const Expression& expression, const Value& operand, Value& result) {
+  result = Unread{};
+  if (is_unread(operand)) return {};
   if (expression.op == Operator::negate) {
     const auto* number = std::get_if<std::int64_t>(&operand);
     if (number == nullptr) return needs(expression, "a number", operand);
-    if (*number == INT64_MIN)
-      return error_at(expression.place, "-" + to_text(operand) + " is more than 64 bits hold");
-    return Value(-*number);
+    if (*number == INT64_MIN) {
+      return error_at(expression.place, "-(" + to_text(operand) + ") is more than 64 bits hold");
+    }
+    result = -*number;
+    return {};
   }
   const auto* truth = std::get_if<bool>(&operand);
   if (truth == nullptr) return needs(expression, "a truth", operand);
-  return Value(!*truth);
+  result = !*truth;
+  return {};
 }
 
-// The rows of a range, one after the other, that the expression's operand is true of.
-class MatchingRows {
+// Evaluates within one scope and, in a `where`, one row. What an expression gives is written to its place.
+class Evaluator {
  public:
-  MatchingRows(const Expression& expression, const Scope& scope) : expression_(expression), scope_(scope) {}
+  Evaluator(const Scope& scope, const Row* row) : scope_(scope), row_(row) {}
 
-  // Calls `visit(row)`, which returns a Status, for each.
-  template <typename Visit>
-  Status each(const Visit& visit) const {
-    const Target& target = expression_.target;
-    const std::vector<Row>* rows = scope_.rows(target.table);
-    if (rows == nullptr) return error_at(expression_.place, "there are no stored rows to look at here");
-    auto row = std::lower_bound(rows->begin(), rows->end(), target.lo,
-                                [](const Row& left, const std::string& key) { return left.key < key; });
-    for (; row != rows->end() && target.contains(row->key); ++row) {
-      if (!expression_.operands.empty()) {
-        Result<bool> fits = is_true(expression_.operands[0], scope_, &*row);
-        if (!fits.ok()) return fits.status();
-        if (!*fits) continue;
-      }
-      if (Status status = visit(*row); !status.ok()) return status;
-    }
-    return {};
-  }
+  Status value(const Expression& expression, Value& result) const;
+  Status truth(const Expression& expression, bool& result) const;
 
  private:
-  const Expression& expression_;
+  Status of_row(const Expression& expression, Value& result) const;
+  Status binary(const Expression& expression, Value& result) const;
+  Status logic(const Expression& expression, Value& result) const;
+  Status state(const Expression& expression, Value& result) const;
+  Status sum(const Expression& expression, Value& result) const;
+  template <typename Visit>
+  Status each_row(const Expression& expression, const Visit& visit) const;
+
   const Scope& scope_;
+  const Row* row_;
 };
 
-Result<Value> sum(const Expression& expression, const MatchingRows& matching) {
+Status Evaluator::value(const Expression& expression, Value& result) const {
+  switch (expression.op) {
+    case Operator::literal:
+      result = expression.literal;
+      return {};
+    case Operator::variable:
+      result = scope_.variable(expression.session, expression.variable);
+      return {};
+    case Operator::row_key:
+    case Operator::row_value:
+      return of_row(expression, result);
+    case Operator::negate:
+    case Operator::logical_not: {
+      Value operand;
+      if (Status status = value(expression.operands[0], operand); !status.ok()) return status;
+      return unary(expression, operand, result);
+    }
+    case Operator::logical_and:
+    case Operator::logical_or:
+      return logic(expression, result);
+    case Operator::get:
+    case Operator::scan:
+    case Operator::count:
+    case Operator::sum:
+    case Operator::exists:
+      return state(expression, result);
+    default:
+      return binary(expression, result);
+  }
+}
+
+Status Evaluator::truth(const Expression& expression, bool& result) const {
+  Value found;
+  if (Status status = value(expression, found); !status.ok()) return status;
+  result = false;
+  if (is_unread(found)) return {};
+  const auto* truth = std::get_if<bool>(&found);
+  if (truth == nullptr) {
+    return error_at(expression.place,
+                    "a condition is true or false, and `" + to_text(found) + "` is " + kind_of(found));
+  }
+  result = *truth;
+  return {};
+}
+
+Status Evaluator::of_row(const Expression& expression, Value& result) const {
+  if (row_ == nullptr) {
+    return error_at(expression.place, "`key` and `value` are of a row, and there is none here");
+  }
+  result = from_text(expression.op == Operator::row_key ? row_->key : row_->value);
+  return {};
+}
+
+Status Evaluator::binary(const Expression& expression, Value& result) const {
+  Value left;
+  Value right;
+  if (Status status = value(expression.operands[0], left); !status.ok()) return status;
+  if (Status status = value(expression.operands[1], right); !status.ok()) return status;
+  if (expression.op <= Operator::remainder) return arithmetic(expression, left, right, result);
+  bool truth = false;
+  Status status = comparison(expression, left, right, truth);
+  result = truth;
+  return status;
+}
+
+Status Evaluator::logic(const Expression& expression, Value& result) const {
+  const bool decides = expression.op == Operator::logical_or;
+  bool truth_so_far = false;
+  if (Status status = truth(expression.operands[0], truth_so_far); !status.ok()) return status;
+  if (truth_so_far != decides) {
+    if (Status status = truth(expression.operands[1], truth_so_far); !status.ok()) return status;
+  }
+  result = truth_so_far;
+  return {};
+}
+
+// Calls `visit(row)`, which returns a Status, for each row of the expression's target that its operand is
+// true of.
+template <typename Visit>
+Status Evaluator::each_row(const Expression& expression, const Visit& visit) const {
+  const Target& target = expression.target;
+  const std::vector<Row>* rows = scope_.rows(target.table);
+  if (rows == nullptr) return error_at(expression.place, "there are no stored rows to look at here");
+  auto row = std::lower_bound(rows->begin(), rows->end(), target.lo,
+                              [](const Row& left, const std::string& key) { return left.key < key; });
+  for (; row != rows->end() && target.contains(row->key); ++row) {
+    bool fits = true;
+    if (!expression.operands.empty()) {
+      Status status = Evaluator(scope_, &*row).truth(expression.operands[0], fits);
+      if (!status.ok()) return status;
+    }
+    if (!fits) continue;
+    if (Status status = visit(*row); !status.ok()) return status;
+  }
+  return {};
+}
+
+Status Evaluator::sum(const Expression& expression, Value& result) const {
   std::int64_t total = 0;
-  const Status status = matching.each([&](const Row& row) -> Status {
-    const Value value = from_text(row.value);
-    const auto* number = std::get_if<std::int64_t>(&value);
-    if (number == nullptr) return needs(expression, "numbers", value);
+  Status status = each_row(expression, [&](const Row& row) -> Status {
+    const Value found = from_text(row.value);
+    const auto* number = std::get_if<std::int64_t>(&found);
+    if (number == nullptr) return needs(expression, "numbers", found);
     if (!__builtin_add_overflow(total, *number, &total)) return {};
     return error_at(expression.place, "the sum is more than 64 bits hold");
   });
-  if (!status.ok()) return status;
-  return Value(total);
+  result = total;
+  return status;
 }
 
-Result<Value> read_state(const Expression& expression, const Scope& scope) {
-  const MatchingRows matching(expression, scope);
-  if (expression.op == Operator::sum) return sum(expression, matching);
-  std::vector<Row> found;
-  const Status status = matching.each([&found](const Row& row) -> Status {
-    found.push_back(row);
+Status Evaluator::state(const Expression& expression, Value& result) const {
+  if (expression.op == Operator::sum) return sum(expression, result);
+  std::vector<const Row*> found;
+  Status status = each_row(expression, [&found](const Row& row) -> Status {
+    found.push_back(&row);
     return {};
   });
   if (!status.ok()) return status;
   switch (expression.op) {
-    case Operator::scan:
-      return Value(to_text(found));
     case Operator::count:
-      return Value(static_cast<std::int64_t>(found.size()));
+      result = static_cast<std::int64_t>(found.size());
+      return {};
     case Operator::exists:
-      return Value(!found.empty());
+      result = !found.empty();
+      return {};
+    case Operator::get:
+      result = Absent{};
+      if (!found.empty()) result = from_text(found.front()->value);
+      return {};
     default:
-      return found.empty() ? Value(Absent{}) : from_text(found.front().value);
+      break;
   }
-}
-
-Result<Value> binary(const Expression& expression, const Scope& scope, const Row* row) {
-  Result<Value> left = evaluate(expression.operands[0], scope, row);
-  if (!left.ok()) return left;
-  Result<Value> right = evaluate(expression.operands[1], scope, row);
-  if (!right.ok()) return right;
-  return expression.op <= Operator::remainder ? arithmetic(expression, *left, *right)
-                                              : comparison(expression, *left, *right);
-}
-
-Result<Value> of_row(const Expression& expression, const Row* row) {
-  if (row == nullptr)
-    return error_at(expression.place, "`key` and `value` are of a row, and there is none here");
-  return from_text(expression.op == Operator::row_key ? row->key : row->value);
+  std::vector<Row> rows;
+  for (const Row* row : found) rows.push_back(*row);
+  result = to_text(rows);
+  return {};
 }
 
 }  // namespace
@@ -299,37 +374,15 @@ std::string to_text(const std::vector<Row>& rows) {
 }
 
 Result<Value> evaluate(const Expression& expression, const Scope& scope, const Row* row) {
-  switch (expression.op) {
-    case Operator::literal:
-      return expression.literal;
-    case Operator::variable:
-      return scope.variable(expression.session, expression.variable);
-    case Operator::row_key:
-    case Operator::row_value:
-      return of_row(expression, row);
-    case Operator::negate:
-    case Operator::logical_not: {
-      Result<Value> operand = evaluate(expression.operands[0], scope, row);
-      return operand.ok() ? unary(expression, *operand) : operand;
-    }
-    case Operator::logical_and:
-    case Operator::logical_or:
-      return logic(expression, scope, row);
-    case Operator::get:
-    case Operator::scan:
-    case Operator::count:
-    case Operator::sum:
-    case Operator::exists:
-      return read_state(expression, scope);
-    default:
-      return binary(expression, scope, row);
-  }
+  Value value;
+  if (Status status = Evaluator(scope, row).value(expression, value); !status.ok()) return status;
+  return value;
 }
 
 Result<bool> is_true(const Expression& expression, const Scope& scope, const Row* row) {
-  Result<Value> value = evaluate(expression, scope, row);
-  if (!value.ok()) return value.status();
-  return truth(expression, *value);
+  bool truth = false;
+  if (Status status = Evaluator(scope, row).truth(expression, truth); !status.ok()) return status;
+  return truth;
 }
 
 }  // namespace isolith::anomalies

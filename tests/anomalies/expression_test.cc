@@ -124,7 +124,7 @@ TEST(Expression, WhatDoesNotFit64BitsIsAnErrorAtTheOperator) {
   EXPECT_EQ(value_of("-9223372036854775808 / -1"),
             "9:34: -9223372036854775808 / -1 is more than 64 bits hold");
   EXPECT_EQ(value_of("-9223372036854775808 % -1"), "0");
-  EXPECT_EQ(value_of("-(-9223372036854775808)"), "9:13: --9223372036854775808 is more than 64 bits hold");
+  EXPECT_EQ(value_of("-(-9223372036854775808)"), "9:13: -(-9223372036854775808) is more than 64 bits hold");
 }
 
 TEST(Expression, WhatIsNotDefinedIsAnErrorThatNamesTheValue) {
