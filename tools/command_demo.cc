@@ -29,6 +29,7 @@
 #include "tools/demo_worker.h"
 #include "tools/output.h"
 #include "tools/terminal.h"
+#include "tools/work_directory.h"
 
 namespace isolith::tools {
 namespace {
@@ -42,53 +43,6 @@ struct DemoOptions {
   double seconds_max = 5;
   std::optional<std::uint64_t> seed;
   std::string data = "/usr/share/unicode";
-};
-
-// The directory of the demo's database; it goes away at the end unless it is to be kept.
-class DemoDirectory {
- public:
-  DemoDirectory() = default;
-  DemoDirectory(const DemoDirectory&) = delete;
-  DemoDirectory& operator=(const DemoDirectory&) = delete;
-  ~DemoDirectory() {
-    std::error_code ignored;
-    if (!path_.empty() && !keep_) std::filesystem::remove_all(path_, ignored);
-  }
-
-  // Makes a directory of its own under the system's for temporary files, or takes `wanted`, which must be
-  // absent or empty: nothing that the demo did not make is ever removed.
-  Status make(const std::optional<std::string>& wanted) {
-    std::error_code error;
-    if (wanted) {
-      if (std::filesystem::exists(*wanted, error) && !std::filesystem::is_empty(*wanted, error)) {
-        return {StatusCode::invalid_argument,
-                fmt::format("'{}' is there and not an empty directory", *wanted)};
-      }
-      std::filesystem::create_directories(*wanted, error);
-      if (error) return failure(fmt::format("cannot make '{}'", *wanted), error);
-      path_ = *wanted;
-      return {};
-    }
-    const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
-    if (error) return failure("cannot find the directory for temporary files", error);
-    std::string path = (parent / "isolith-demo-XXXXXX").string();
-    if (::mkdtemp(path.data()) == nullptr) {
-      return failure(fmt::format("cannot make '{}'", path), std::error_code(errno, std::generic_category()));
-    }
-    path_ = path;
-    return {};
-  }
-
-  void keep() noexcept { keep_ = true; }
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
- private:
-  static Status failure(std::string_view what, const std::error_code& error) {
-    return {StatusCode::io_error, fmt::format("{}: {}", what, error.message()), error.value()};
-  }
-
-  std::string path_;
-  bool keep_ = false;
 };
 
 // The four parts of the demo, each of which prints its section of the report.
@@ -261,8 +215,8 @@ ExitCode run_demo(const DemoOptions& options) {
                             "install unicode-data, or say where they are with --data)",
                             data.status().message()));
   }
-  DemoDirectory directory;
-  if (const Status status = directory.make(options.directory); !status.ok()) {
+  WorkDirectory directory;
+  if (const Status status = directory.make("isolith-demo", options.directory); !status.ok()) {
     return fail(ExitCode::error, status.message());
   }
   if (options.keep) directory.keep();
