@@ -11,20 +11,6 @@
 namespace isolith::tools {
 namespace {
 
-// One line whatever a message holds: backslashes and text stay, control characters do not.
-std::string one_line(std::string_view text) {
-  std::string line;
-  while (!text.empty()) {
-    const std::size_t plain = text.front() == '\\' ? 1 : plain_prefix(text);
-    line.append(text.substr(0, plain));
-    text.remove_prefix(plain);
-    if (text.empty() || text.front() == '\\') continue;
-    line.append(escape(text.substr(0, 1)));
-    text.remove_prefix(1);
-  }
-  return line;
-}
-
 ExitCode exit_code_of(const Status& status) noexcept {
   return status.is(StatusCode::busy) ? ExitCode::busy : ExitCode::error;
 }
@@ -32,12 +18,14 @@ ExitCode exit_code_of(const Status& status) noexcept {
 }  // namespace
 
 const char* const kExitCodesHelp =
-    "Exit codes: 0 done; 1 the key is not there, or verify found problems, or the demo failed;\n"
-    "            2 the command line is wrong; 3 an error of the database, the input or the output;\n"
+    "Exit codes: 0 done; 1 the key is not there, or verify found problems, or the demo failed, or a "
+    "scenario\n"
+    "            did not show what it expects; 2 the command line is wrong; 3 an error of the database, the\n"
+    "            input or the output;\n"
     "            4 another process has the database open.";
 
 ExitCode fail(ExitCode code, std::string_view text) {
-  const std::string line = fmt::format("isolith: {}\n", one_line(text));
+  const std::string line = fmt::format("isolith: {}\n", printable(text));
   std::fwrite(line.data(), 1, line.size(), stderr);  // nobody is left to tell if this fails
   return code;
 }
@@ -110,6 +98,11 @@ ExitCode close_database(Database& database) {
 std::string whole_number(const std::string& text) {
   const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
   return is_number ? std::string() : fmt::format("{} is no whole number", quote(text));
+}
+
+std::string positive_number(const std::string& text) {
+  if (std::string problem = whole_number(text); !problem.empty()) return problem;
+  return text.find_first_not_of('0') == std::string::npos ? "0 is too few" : std::string();
 }
 
 CLI::Option* add_directory(CLI::App& command, std::string& directory) {

@@ -114,6 +114,19 @@ std::string escape(std::string_view bytes) {
   return output.memory();
 }
 
+std::string printable(std::string_view text) {
+  std::string line;
+  while (!text.empty()) {
+    const std::size_t plain = text.front() == '\\' ? 1 : plain_prefix(text);
+    line.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty() || text.front() == '\\') continue;
+    line.append(escape(text.substr(0, 1)));
+    text.remove_prefix(1);
+  }
+  return line;
+}
+
 std::string quote(std::string_view bytes) {
   constexpr std::size_t kShownBytes = 60;
   if (bytes.size() <= kShownBytes) return fmt::format("'{}'", escape(bytes));

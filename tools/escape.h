@@ -33,6 +33,9 @@ void write_escaped(Output& output, std::string_view bytes);
 // The same, in memory.
 std::string escape(std::string_view bytes);
 
+// For people: control characters and what is not well-formed UTF-8 escaped; backslashes and text stay.
+std::string printable(std::string_view text);
+
 // For messages: escaped, between single quotes, and cut with "..." after 60 characters.
 std::string quote(std::string_view bytes);
 

@@ -1,6 +1,7 @@
 #include "tools/terminal.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -10,6 +11,25 @@
 namespace isolith::tools {
 
 bool is_terminal(int descriptor) noexcept { return ::isatty(descriptor) == 1; }
+
+std::size_t terminal_width(int descriptor) noexcept {
+  constexpr std::size_t kUnknown = 100;
+  ::winsize size{};
+  if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUnknown;
+  return size.ws_col;
+}
+
+bool shows_unicode(int descriptor) noexcept {
+  if (!is_terminal(descriptor)) return false;
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    const std::string_view locale(value);
+    return locale.find("UTF-8") != std::string_view::npos || locale.find("utf8") != std::string_view::npos ||
+           locale.find("utf-8") != std::string_view::npos;
+  }
+  return false;
+}
 
 std::string with_separators(std::uint64_t number) {
   std::string digits = std::to_string(number);

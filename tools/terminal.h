@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,12 @@
 namespace isolith::tools {
 
 bool is_terminal(int descriptor) noexcept;
+
+// How many columns the terminal has; 100 where it is none or does not say.
+std::size_t terminal_width(int descriptor) noexcept;
+
+// Whether box drawing and other signs beyond ASCII may be written: a terminal, and a locale with UTF-8.
+bool shows_unicode(int descriptor) noexcept;
 
 // 1234567 -> "1,234,567".
 std::string with_separators(std::uint64_t number);
@@ -29,12 +36,18 @@ class Palette {
   // Colours if `descriptor` is a terminal that wants them.
   explicit Palette(int descriptor);
 
+  // Never a colour.
+  static Palette plain() { return Palette(false); }
+
   [[nodiscard]] std::string bold(std::string_view text) const { return dress("1", text); }
   [[nodiscard]] std::string green(std::string_view text) const { return dress("32", text); }
   [[nodiscard]] std::string red(std::string_view text) const { return dress("31", text); }
+  [[nodiscard]] std::string yellow(std::string_view text) const { return dress("33", text); }
+  [[nodiscard]] std::string blue(std::string_view text) const { return dress("36", text); }
   [[nodiscard]] std::string faint(std::string_view text) const { return dress("2", text); }
 
  private:
+  explicit Palette(bool colours) : colours_(colours) {}
   [[nodiscard]] std::string dress(std::string_view code, std::string_view text) const;
 
   bool colours_;
