@@ -22,10 +22,11 @@ class Output;
 
 enum class ExitCode : int {
   ok = 0,
-  not_found = 1,  // the key is not there; `verify` found problems; the demo failed
-  usage = 2,      // the command line is wrong
-  error = 3,      // the database, the input or the output
-  busy = 4,       // another process has the database open
+  not_found = 1,   // the key is not there; `verify` found problems; the demo failed
+  unexpected = 1,  // a scenario did not show what its file expects
+  usage = 2,       // the command line is wrong
+  error = 3,       // the database, the input or the output
+  busy = 4,        // another process has the database open
 };
 
 // How --help tells them.
@@ -70,10 +71,16 @@ ExitCode close_database(Database& database);
 // nothing.
 std::string whole_number(const std::string& text);
 
+// The same without 0.
+std::string positive_number(const std::string& text);
+
 CLI::Option* add_directory(CLI::App& command, std::string& directory);
 CLI::Option* add_table(CLI::App& command, std::string& table);
 CLI::Option* add_escaped(CLI::App& command, bool& escaped);
 
+void add_anomalies_command(CLI::App& app, Command& run);
+void add_run_command(CLI::App& app, Command& run);
+void add_explore_command(CLI::App& app, Command& run);
 void add_demo_command(CLI::App& app, Command& run);
 void add_load_command(CLI::App& app, Command& run);
 void add_get_command(CLI::App& app, Command& run);

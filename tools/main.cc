@@ -25,7 +25,11 @@ constexpr const char* kDescription =
     "  printf 'alice\\t100\\nbob\\t50\\n' | isolith load accounts.isolith balances\n"
     "  isolith get accounts.isolith balances alice\n"
     "  isolith scan accounts.isolith balances --reverse --limit 10\n"
-    "  isolith demo\n";
+    "  isolith demo\n"
+    "\n"
+    "What the isolation levels allow, shown by running it:\n"
+    "  isolith anomalies\n"
+    "  isolith run doctors_on_call --level snapshot\n";
 
 // The command that the user named, for "try 'isolith get --help'".
 std::string help_command(const CLI::App& app) {
@@ -41,6 +45,9 @@ ExitCode run(int argc, char** argv) {
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.footer(kExitCodesHelp);
   app.require_subcommand(1);
+  add_anomalies_command(app, command);
+  add_run_command(app, command);
+  add_explore_command(app, command);
   add_demo_command(app, command);
   add_load_command(app, command);
   add_get_command(app, command);

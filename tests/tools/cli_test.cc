@@ -39,7 +39,8 @@ class CliTest : public ::testing::Test {
 };
 
 TEST_F(CliTest, HelpOfEachCommandHasAnExample) {
-  for (const char* command : {"demo", "load", "get", "put", "erase", "scan", "tables", "stat", "verify"}) {
+  for (const char* command : {"anomalies", "run", "explore", "demo", "load", "get", "put", "erase", "scan",
+                              "tables", "stat", "verify"}) {
     const std::string help = out({command, "--help"});
     EXPECT_THAT(help, HasSubstr("Example:\n  ")) << command;
     EXPECT_THAT(out({"--help"}), HasSubstr(std::string("\n  ") + command + " "));

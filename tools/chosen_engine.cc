@@ -1,0 +1,62 @@
+#include "tools/chosen_engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "anomalies/adapters/adapters.h"
+#include "anomalies/scenario_lexer.h"
+#include "tools/escape.h"
+
+namespace isolith::tools {
+
+Status ChosenEngine::open(const std::string& name) {
+  if (name == "isolith") {
+    Result<std::unique_ptr<anomalies::IsolithEngine>> opened = anomalies::open_isolith(runner_);
+    if (!opened.ok()) return std::move(opened).status();
+    isolith_ = opened->get();
+    engine_ = *std::move(opened);
+    return {};
+  }
+  if (Status status = directory_.make("isolith-engine"); !status.ok()) return status;
+  Result<std::unique_ptr<anomalies::Engine>> opened =
+      anomalies::open_adapter(name, directory_.path(), runner_);
+  if (!opened.ok()) return std::move(opened).status();
+  engine_ = *std::move(opened);
+  return {};
+}
+
+const std::string& ChosenEngine::default_level() const {
+  const std::vector<anomalies::EngineLevel>& levels = engine_->levels();
+  for (const anomalies::EngineLevel& level : levels) {
+    if (level.name == "read_committed") return level.name;
+  }
+  return levels.front().name;
+}
+
+Status ChosenEngine::choose_levels(const std::vector<std::string>& wanted,
+                                   std::vector<std::string>& levels) const {
+  std::vector<std::string_view> names;
+  for (const anomalies::EngineLevel& level : engine_->levels()) names.push_back(level.name);
+  bool all = false;
+  for (const std::string& name : wanted) {
+    if (name == "all") {
+      all = true;
+    } else if (std::find(names.begin(), names.end(), name) == names.end()) {
+      const std::string_view meant = anomalies::closest(name, names);
+      return {StatusCode::invalid_argument,
+              fmt::format("{} has no level {}; it has {}{}", engine_->name(), quote(name),
+                          anomalies::listed(names, "none"),
+                          meant.empty() ? std::string() : fmt::format("; did you mean {}?", meant))};
+    }
+  }
+  levels.clear();
+  for (const std::string_view name : names) {
+    if (all || std::find(wanted.begin(), wanted.end(), name) != wanted.end()) levels.emplace_back(name);
+  }
+  return {};
+}
+
+}  // namespace isolith::tools

@@ -1,0 +1,45 @@
+// ChosenEngine: the engine that a command line names, with the runner and the files that it needs.
+//
+// Threads: as Engine.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "anomalies/engine.h"
+#include "anomalies/isolith_engine.h"
+#include "anomalies/runner.h"
+#include "isolith/status.h"
+#include "tools/work_directory.h"
+
+namespace isolith::tools {
+
+class ChosenEngine {
+ public:
+  ChosenEngine() = default;
+  ChosenEngine(const ChosenEngine&) = delete;
+  ChosenEngine& operator=(const ChosenEngine&) = delete;
+
+  // "isolith", or the name of an adapter. `invalid_argument` names those that there are.
+  Status open(const std::string& name);
+
+  [[nodiscard]] anomalies::Engine& engine() noexcept { return *engine_; }
+  [[nodiscard]] anomalies::Runner& runner() noexcept { return runner_; }
+  [[nodiscard]] anomalies::IsolithEngine* isolith() noexcept { return isolith_; }  // null: it is another one
+
+  // The level that is taken where none is named: read_committed, or the first where the engine has it not.
+  [[nodiscard]] const std::string& default_level() const;
+
+  // These levels in the engine's order, each once; "all" is all of them. `invalid_argument` names those that
+  // there are, and what may have been meant.
+  Status choose_levels(const std::vector<std::string>& wanted, std::vector<std::string>& levels) const;
+
+ private:
+  anomalies::Runner runner_;
+  WorkDirectory directory_;
+  std::unique_ptr<anomalies::Engine> engine_;
+  anomalies::IsolithEngine* isolith_ = nullptr;
+};
+
+}  // namespace isolith::tools

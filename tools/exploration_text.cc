@@ -1,0 +1,194 @@
+#include "tools/exploration_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "anomalies/needless_abort.h"
+#include "tools/escape.h"
+#include "tools/run_text.h"
+#include "tools/text_layout.h"
+
+namespace isolith::tools {
+
+using anomalies::Execution;
+using anomalies::Judgement;
+using anomalies::Operation;
+using anomalies::OperationEnd;
+using anomalies::Run;
+using anomalies::Schedule;
+using anomalies::SerialOutcomes;
+using anomalies::Verdict;
+using nlohmann::ordered_json;
+
+namespace {
+
+std::size_t changes_of_session(const Schedule& schedule) {
+  std::size_t changes = 0;
+  for (std::size_t i = 1; i < schedule.entries.size(); ++i) {
+    changes += schedule.entries[i].session != schedule.entries[i - 1].session ? 1 : 0;
+  }
+  return changes;
+}
+
+bool has_deadlock(const Run& run) {
+  return std::any_of(run.operations.begin(), run.operations.end(), [](const Operation& operation) {
+    return operation.end == OperationEnd::failed && operation.status.reason() == ConflictReason::deadlock;
+  });
+}
+
+// For a shell: in quotes if it has more than what is plain there.
+std::string shell_word(const std::string& text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+:@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+// Of the transactions that were refused.
+std::string needless_text(const ExploredLevel& level) {
+  if (!level.needless) return "-";
+  if (*level.refused == 0) return "0";
+  return fmt::format("{} of {}", with_separators(*level.needless), with_separators(*level.refused));
+}
+
+constexpr std::array<std::string_view, 9> kHeads = {"level", "orders", "run",       "pruned",  "anomaly",
+                                                    "waits", "aborts", "deadlocks", "needless"};
+
+std::array<std::string, kHeads.size()> cells_of(const ExploredLevel& level) {
+  const bool is_complete = level.exploration.complete;
+  const std::string orders =
+      level.exploration.orders == UINT64_MAX ? "very many" : with_separators(level.exploration.orders);
+  return {level.level,
+          orders,
+          with_separators(level.exploration.runs) + (is_complete ? "" : "+"),
+          is_complete ? with_separators(level.exploration.pruned()) : "-",
+          with_separators(level.showing),
+          with_separators(level.waiting),
+          with_separators(level.aborting),
+          with_separators(level.deadlocks),
+          needless_text(level)};
+}
+
+std::string table_text(const ExplorationReport& report, const Look& look) {
+  std::vector<std::array<std::string, kHeads.size()>> lines;
+  std::array<std::size_t, kHeads.size()> widths{};
+  for (std::size_t i = 0; i < kHeads.size(); ++i) widths[i] = kHeads[i].size();
+  for (const ExploredLevel& level : report.levels) {
+    lines.push_back(cells_of(level));
+    for (std::size_t i = 0; i < kHeads.size(); ++i) widths[i] = std::max(widths[i], lines.back()[i].size());
+  }
+  const auto line_of = [&widths](const auto& cells) {
+    std::string line = "  " + pad(cells[0], widths[0]);
+    for (std::size_t i = 1; i < kHeads.size(); ++i) {
+      line += "  " + std::string(widths[i] - cells[i].size(), ' ') + std::string(cells[i]);
+    }
+    return line;
+  };
+  std::string text = look.palette.bold(line_of(kHeads)) + "\n";
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string line = line_of(lines[i]) + "\n";
+    text += report.levels[i].showing > 0 ? look.palette.red(line) : line;
+  }
+  return text;
+}
+
+}  // namespace
+
+bool is_simpler(const Schedule& left, const Schedule& right) {
+  const std::size_t left_changes = changes_of_session(left);
+  const std::size_t right_changes = changes_of_session(right);
+  if (left_changes != right_changes) return left_changes < right_changes;
+  return std::lexicographical_compare(
+      left.entries.begin(), left.entries.end(), right.entries.begin(), right.entries.end(),
+      [](const auto& one, const auto& other) { return one.session < other.session; });
+}
+
+Status explore_level(const anomalies::Scenario& scenario, ChosenEngine& chosen, const std::string& level,
+                     const anomalies::ExploreOptions& options, ExploredLevel& explored) {
+  Execution execution(scenario, chosen.engine(), chosen.runner());
+  if (Status status = execution.prepare(level); !status.ok()) return status;
+  SerialOutcomes serial(execution);
+  Judgement judgement(scenario, level, serial);
+  std::optional<anomalies::NeedlessAborts> aborts;
+  if (chosen.isolith() != nullptr) aborts.emplace(execution, *chosen.isolith(), serial);
+  std::optional<Schedule> shortest;
+  const auto visit = [&](const Run& run) -> Status {
+    if (Status status = judgement.add(run); !status.ok()) return status;
+    if (judgement.last_shows() && (!shortest || is_simpler(run.trace.schedule, *shortest))) {
+      shortest = run.trace.schedule;
+    }
+    explored.deadlocks += has_deadlock(run) ? 1 : 0;
+    return aborts ? aborts->add(run) : Status();
+  };
+  Status status = anomalies::explore(execution, options, visit, explored.exploration);
+  if (!status.ok()) return status;
+  explored.level = level;
+  explored.showing = judgement.showing();
+  explored.waiting = judgement.waiting();
+  explored.aborting = judgement.aborting();
+  explored.verdict = judgement.verdict();
+  if (aborts) {
+    explored.refused = aborts->aborts();
+    explored.needless = aborts->needless();
+  }
+  if (shortest) explored.shortest = anomalies::to_string(*shortest, execution.program());
+  return {};
+}
+
+std::string exploration_text(const std::string& source, const ExplorationReport& report, const Look& look) {
+  std::string text = table_text(report, look);
+  for (const ExploredLevel& level : report.levels) {
+    if (level.exploration.complete) continue;
+    text += fmt::format("\n  {}: stopped after {} runs; there are more\n", level.level,
+                        with_separators(level.exploration.runs));
+  }
+  for (const ExploredLevel& level : report.levels) {
+    text += "\n  " + look.palette.bold(level.level) + ": " + verdict_words(level.verdict);
+    if (level.shortest.empty()) {
+      text += "\n";
+      continue;
+    }
+    const std::string engine = report.engine == "isolith" ? "" : " --engine " + report.engine;
+    text += fmt::format(", most simply in\n    isolith run {} --level {}{} --order \"{}\"\n",
+                        shell_word(source), level.level, engine, level.shortest);
+  }
+  return text;
+}
+
+ordered_json exploration_json(const LoadedScenario& loaded, const ExplorationReport& report) {
+  ordered_json json;
+  json["scenario"] = {{"name", printable(loaded.name)},
+                      {"title", printable(loaded.scenario.title)},
+                      {"shows", printable(loaded.scenario.shows)}};
+  json["engine"] = report.engine;
+  json["version"] = report.version;
+  json["levels"] = ordered_json::array();
+  for (const ExploredLevel& level : report.levels) {
+    ordered_json one;
+    one["level"] = level.level;
+    one["verdict"] = to_string(level.verdict);
+    const bool is_counted = level.exploration.orders != UINT64_MAX;
+    one["orders"] = is_counted ? ordered_json(level.exploration.orders) : ordered_json(nullptr);
+    one["runs"] = level.exploration.runs;
+    one["complete"] = level.exploration.complete;
+    one["pruned"] = is_counted && level.exploration.complete ? ordered_json(level.exploration.pruned())
+                                                             : ordered_json(nullptr);
+    one["showing"] = level.showing;
+    one["waiting"] = level.waiting;
+    one["aborting"] = level.aborting;
+    one["deadlocks"] = level.deadlocks;
+    one["refused"] = level.refused ? ordered_json(*level.refused) : ordered_json(nullptr);
+    one["needless"] = level.needless ? ordered_json(*level.needless) : ordered_json(nullptr);
+    one["shortest"] = level.shortest.empty() ? ordered_json(nullptr) : ordered_json(level.shortest);
+    json["levels"].push_back(std::move(one));
+  }
+  return json;
+}
+
+}  // namespace isolith::tools
