@@ -30,8 +30,10 @@ Status ChosenEngine::open(const std::string& name) {
 
 const std::string& ChosenEngine::default_level() const {
   const std::vector<anomalies::EngineLevel>& levels = engine_->levels();
-  for (const anomalies::EngineLevel& level : levels) {
-    if (level.name == "read_committed") return level.name;
+  for (const std::string_view usual : {"read_committed", "serializable"}) {
+    for (const anomalies::EngineLevel& level : levels) {
+      if (level.name == usual) return level.name;
+    }
   }
   return levels.front().name;
 }

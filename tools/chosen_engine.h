@@ -28,7 +28,8 @@ class ChosenEngine {
   [[nodiscard]] anomalies::Runner& runner() noexcept { return runner_; }
   [[nodiscard]] anomalies::IsolithEngine* isolith() noexcept { return isolith_; }  // null: it is another one
 
-  // The level that is taken where none is named: read_committed, or the first where the engine has it not.
+  // The level that is taken where none is named: read_committed; where the engine has it not serializable;
+  // else its first.
   [[nodiscard]] const std::string& default_level() const;
 
   // These levels in the engine's order, each once; "all" is all of them. `invalid_argument` names those that

@@ -217,11 +217,12 @@ void EngineNotes::tell_writes(const Operation& operation, Notes& notes) const {
     const Write& write = run_.writes[place];
     if (write.state == WriteState::failed) continue;
     const std::uint32_t over = history_.replaced_by(place);
-    const std::string before =
-        over == kNoWrite || !run_.writes[over].value ? "nothing" : history_.version_text(over);
-    const std::string after = write.value ? history_.version_text(place) : "nothing";
+    const bool is_new = over == kNoWrite || !run_.writes[over].value;
+    std::string change =
+        is_new ? "new, " : history_.version_text(over) + (write.value ? " becomes " : " is ");
+    change += history_.version_text(place);
     if (++count > kRowsShown) continue;
-    append(rows, fmt::format("{}: {} becomes {}", history_.key_text(write.table, write.key), before, after));
+    append(rows, fmt::format("{}: {}", history_.key_text(write.table, write.key), change));
   }
   if (count == 0) return;
   if (count > kRowsShown) rows += fmt::format(" and {} more", count - kRowsShown);
@@ -270,7 +271,8 @@ void EngineNotes::tell_commit(const Operation& operation, Notes& notes) const {
 
 void EngineNotes::tell_undone(const Operation& operation, Notes& notes) const {
   const std::vector<std::uint32_t> writes = last_writes(operation.transaction);
-  notes.push_back({Tone::bad, writes.empty() ? "ends; it wrote nothing" : "undoes " + written_text(writes)});
+  notes.push_back(
+      {Tone::bad, writes.empty() ? "aborts; it wrote nothing" : "undoes " + written_text(writes)});
   for (const Operation& other : run_.operations) {
     if (other.transaction == operation.transaction || other.ended_at >= operation.ended_at) continue;
     for (const Read* read : last_reads(other)) {
@@ -357,15 +359,28 @@ std::string EngineNotes::deadlock_text(const Operation& operation) const {
     if (event.session == operation.session) continue;
     waits[event.session] = event.kind == EventKind::blocked ? &event : nullptr;
   }
-  std::string cycle;
-  for (const Event* wait : waits) {
-    if (wait == nullptr || wait->holder_session == kNoSession) continue;
-    append(cycle, fmt::format("{} waits for {}", scenario_.sessions[wait->session].name,
-                              scenario_.sessions[wait->holder_session].name));
-  }
+  // From each that waits along the waits to the one that failed: the longest way is the cycle but for its
+  // end.
   const std::string& name = scenario_.sessions[operation.session].name;
-  return cycle.empty() ? fmt::format("deadlock: {} gives way", name)
-                       : fmt::format("deadlock: {}, and {} would wait for them: it gives way", cycle, name);
+  std::string longest;
+  std::size_t longest_steps = 0;
+  for (std::size_t first = 0; first < waits.size(); ++first) {
+    std::string way;
+    std::size_t steps = 0;
+    std::size_t at = first;
+    while (at != operation.session && at != kNoSession && waits[at] != nullptr && steps <= waits.size()) {
+      const std::size_t holder = waits[at]->holder_session;
+      const std::string_view held_by = holder == kNoSession ? "another" : scenario_.sessions[holder].name;
+      append(way, fmt::format("{} waits for {}", scenario_.sessions[at].name, held_by));
+      at = holder;
+      ++steps;
+    }
+    if (at != operation.session || steps <= longest_steps) continue;
+    longest = fmt::format("deadlock: {}, and {} would have to wait for {}; {} gives way", way, name,
+                          scenario_.sessions[first].name, name);
+    longest_steps = steps;
+  }
+  return longest.empty() ? fmt::format("deadlock: {} gives way", name) : longest;
 }
 
 Notes EngineNotes::of_event(std::size_t moment) const {
@@ -409,6 +424,9 @@ Note EngineNotes::of_wait(std::size_t moment) const {
     }
   }
   if (key.empty()) return {Tone::waits, fmt::format("waits for {}", holder)};
+  if (since.empty() && !is_isolith_) {  // others lock more than a key
+    return {Tone::waits, fmt::format("waits for {}, to get at {}", holder, key)};
+  }
   return {Tone::waits, fmt::format("waits: {} has locked {}{}", holder, key, since)};
 }
 

@@ -40,6 +40,25 @@ bool has_deadlock(const Run& run) {
   });
 }
 
+// Among all orders, also those that were pruned, if they are not too many: which of several that commute was
+// run is up to the explorer.
+Status find_simplest(Execution& execution, SerialOutcomes& serial, const anomalies::Exploration& seen,
+                     Schedule& simplest) {
+  constexpr std::uint64_t kOrdersMax = 20'000;
+  if (!seen.complete || seen.pruned() == 0 || seen.orders > kOrdersMax) return {};
+  anomalies::ExploreOptions options;
+  options.pruning = anomalies::Pruning::none;
+  anomalies::Exploration all;
+  const auto visit = [&](const Run& run) -> Status {
+    if (!is_simpler(run.trace.schedule, simplest)) return {};
+    Result<bool> shows = anomalies::shows_anomaly(execution.scenario(), run, serial);
+    if (!shows.ok()) return std::move(shows).status();
+    if (*shows) simplest = run.trace.schedule;
+    return {};
+  };
+  return anomalies::explore(execution, options, visit, all);
+}
+
 // For a shell: in quotes if it has more than what is plain there.
 std::string shell_word(const std::string& text) {
   constexpr std::string_view kPlain =
@@ -127,6 +146,7 @@ Status explore_level(const anomalies::Scenario& scenario, ChosenEngine& chosen, 
     return aborts ? aborts->add(run) : Status();
   };
   Status status = anomalies::explore(execution, options, visit, explored.exploration);
+  if (status.ok() && shortest) status = find_simplest(execution, serial, explored.exploration, *shortest);
   if (!status.ok()) return status;
   explored.level = level;
   explored.showing = judgement.showing();

@@ -193,7 +193,8 @@ std::string Lanes::row(std::size_t place) const {
       } else if (row.waiting[i]) {
         cell = {Tone::waits, look_.unicode ? "┊" : ":"};
       }
-      text += bar + dress(look_.palette, cell.tone, pad(cell.text, widths_[i]));
+      const std::string padded = pad(cell.text, widths_[i]);
+      text += bar + (cell.text.empty() ? padded : dress(look_.palette, cell.tone, padded));
     }
     text += bar;
     if (line < engine.size()) text += dress(look_.palette, engine[line].tone, engine[line].text);

@@ -240,9 +240,12 @@ std::string matrix_text(const MatrixReport& report, const Look& look) {
   const Columns columns = columns_of(report, look);
   std::string text =
       look.palette.bold(fmt::format("What may happen at the levels of {} {}", report.engine, report.version));
-  text +=
-      fmt::format("\n{} scenarios at {} levels, {} runs in {}, just now\n\n", report.rows.size(),
-                  report.levels.size(), with_separators(runs_of(report)), readable_seconds(report.seconds));
+  const auto counted = [](std::size_t count, std::string_view what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+  };
+  text += fmt::format("\n{} at {}, {} runs in {}, just now\n\n", counted(report.rows.size(), "scenario"),
+                      counted(report.levels.size(), "level"), with_separators(runs_of(report)),
+                      readable_seconds(report.seconds));
   text += head_text(report, look, columns);
   const MatrixRow* last = nullptr;
   for (const MatrixRow* row : grouped(report)) {

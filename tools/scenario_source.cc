@@ -123,8 +123,8 @@ Status check_file_levels(const LoadedScenario& loaded, ChosenEngine& chosen) {
 ExitCode fail_to_load(const Status& status) { return fail(ExitCode::error, status.message()); }
 
 ExitCode fail_to_choose(const Status& status) {
-  const bool is_misspelt = status.is(StatusCode::invalid_argument);
-  return fail(is_misspelt ? ExitCode::usage : ExitCode::error, fmt::format("--engine: {}", describe(status)));
+  if (!status.is(StatusCode::invalid_argument)) return fail(status, "--engine");
+  return fail(ExitCode::usage, fmt::format("--engine: {}; and isolith itself", status.message()));
 }
 
 ExitCode fail_in_scenario(const LoadedScenario& loaded, const Status& status) {

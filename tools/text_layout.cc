@@ -81,7 +81,9 @@ class Wrapper {
     if (!line_is_empty_ && used_ + spaces + display_width(word) > width_) break_line();
     if (!line_is_empty_) append(std::string(spaces, ' '));
     while (used_ + display_width(word) > width_) {
-      const std::size_t bytes = fitting_prefix(word, width_ > used_ ? width_ - used_ : 1);
+      std::size_t bytes = fitting_prefix(word, width_ > used_ ? width_ - used_ : 1);
+      const std::size_t slash = word.substr(0, bytes).rfind('/');
+      if (slash != std::string_view::npos) bytes = slash + 1;
       append(word.substr(0, bytes));
       word.remove_prefix(bytes);
       if (word.empty()) return;

@@ -15,8 +15,8 @@ namespace isolith::tools {
 
 std::size_t display_width(std::string_view text) noexcept;
 
-// Lines of at most `width` (at least 1), broken at spaces, or within a word that is wider than a line; lines
-// after the first begin with `indent` spaces. One line at least.
+// Lines of at most `width` (at least 1), broken at spaces, or within a word that is wider than a line, behind
+// a slash if there is one; lines after the first begin with `indent` spaces. One line at least.
 std::vector<std::string> wrap(std::string_view text, std::size_t width, std::size_t indent = 0);
 
 // Paragraphs, each wrapped and indented by `indent`; an empty line between those that an empty line parts.

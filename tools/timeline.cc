@@ -40,11 +40,11 @@ std::string failure_name(const Status& status) {
 }
 
 std::string head_of(const SessionScript& session) {
-  std::string head = session.name;
-  if (session.level) head += " at " + *session.level;
-  if (session.read_only) head += session.level ? ", read only" : " read only";
-  if (session.deferrable) head += ", deferrable";
-  return head;
+  std::string kind;
+  if (session.level) kind = "at " + *session.level;
+  if (session.read_only) kind += kind.empty() ? "read only" : ", read only";
+  if (session.deferrable) kind += kind.empty() ? "deferrable" : ", deferrable";
+  return kind.empty() ? session.name : session.name + " (" + kind + ")";
 }
 
 class Builder {
@@ -161,6 +161,7 @@ class Builder {
   }
 
   void add_result(TimelineRow& row, const Operation& operation, const Step& step) {
+    if (step.kind == StepKind::require) row.lane.push_back({Mark::result, "true"});
     if (step.kind == StepKind::commit) row.lane.push_back({Mark::ends, "committed"});
     if (step.kind == StepKind::abort) row.lane.push_back({Mark::ends, "aborted"});
     if (reads_key(step.kind) || reads_range(step.kind)) {

@@ -57,7 +57,7 @@ struct TimelineRow {
 };
 
 struct Timeline {
-  std::vector<std::string> sessions;  // "A", "B at snapshot, read only"
+  std::vector<std::string> sessions;  // "A", "B (at snapshot, read only)"
   std::string engine;                 // its name
   std::vector<TimelineRow> rows;
 };

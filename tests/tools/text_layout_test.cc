@@ -27,6 +27,7 @@ TEST(Wrap, BreaksAtSpacesAndIndentsWhatFollows) {
 TEST(Wrap, BreaksAWordThatIsWiderThanALine) {
   EXPECT_EQ(wrap("abcdefgh", 3), (Lines{"abc", "def", "gh"}));
   EXPECT_EQ(wrap("山田太郎", 5), (Lines{"山田", "太郎"}));
+  EXPECT_EQ(wrap("accounts/savings", 10, 2), (Lines{"accounts/", "  savings"}));
   EXPECT_EQ(wrap("xy", 0), (Lines{"x", "y"}));  // a column at least
 }
 

@@ -108,17 +108,19 @@ class TimelineTest : public ::testing::Test {
     run_.transactions[session].ended_at = now() - 1;
   }
 
-  std::vector<std::string> engine_of(std::size_t row) {
+  TimelineRow row_of(std::size_t row) { return make_timeline(scenario_, run_, "isolith").rows.at(row); }
+
+  std::vector<std::string> engine_of(std::size_t place) {
+    const TimelineRow row = row_of(place);
     std::vector<std::string> texts;
-    for (const Note& note : make_timeline(scenario_, run_, "isolith").rows[row].engine)
-      texts.push_back(note.text);
+    for (const Note& note : row.engine) texts.push_back(note.text);
     return texts;
   }
 
-  std::vector<std::string> lane_of(std::size_t row) {
+  std::vector<std::string> lane_of(std::size_t place) {
+    const TimelineRow row = row_of(place);
     std::vector<std::string> texts;
-    for (const LaneLine& line : make_timeline(scenario_, run_, "isolith").rows[row].lane)
-      texts.push_back(line.text);
+    for (const LaneLine& line : row.lane) texts.push_back(line.text);
     return texts;
   }
 
@@ -183,7 +185,7 @@ TEST_F(TimelineTest, AWaitIsARowAndItsEndIsOneWithWhatTheStepDidThen) {
   EXPECT_THAT(timeline.rows[1].waiting, ElementsAre(false, true));
   EXPECT_EQ(timeline.rows[1].outcome.kind, Outcome::Kind::waits);
   EXPECT_THAT(timeline.rows[2].waiting, ElementsAre(false, true));
-  EXPECT_THAT(lane_of(3), ElementsAre("goes on"));
+  EXPECT_THAT(lane_of(3), ElementsAre("goes on", "70"));
   EXPECT_THAT(engine_of(3), ElementsAre("A has committed: its locks are free", "locks alice: 70 becomes 70"));
   EXPECT_THAT(timeline.rows[3].waiting, ElementsAre(false, false));
 }
@@ -225,7 +227,32 @@ TEST_F(TimelineTest, AConflictNamesTheRuleAndWhoWasFirst) {
               ElementsAre("first updater wins: A changed alice and committed after the snapshot",
                           "its transaction is over"));
   EXPECT_THAT(lane_of(5), ElementsAre("commit", "passed over"));
-  EXPECT_EQ(make_timeline(scenario_, run_, "isolith").rows[5].outcome.kind, Outcome::Kind::none);
+  EXPECT_EQ(row_of(5).outcome.kind, Outcome::Kind::none);
+}
+
+TEST_F(TimelineTest, ADeadlockTellsTheWholeCycle) {
+  const Step put = step(StepKind::put, "put accounts/alice = 7", "alice");
+  for (const char* name : {"A", "B", "C"}) add_session(name, {put}, "read_committed");
+  event(EventKind::blocked, 1, 1).holder_session = 2;  // B waits for C
+  event(EventKind::blocked, 0, 1).holder_session = 1;  // A waits for B
+  Operation& failed = done(2, 1, OperationEnd::failed);
+  failed.status = Status::conflict(ConflictReason::deadlock, "T1 waits for T2");
+  end(2, TransactionEnd::failed);
+  EXPECT_THAT(engine_of(2),
+              ElementsAre("deadlock: A waits for B, B waits for C, and C would have to wait for "
+                          "A; C gives way",
+                          "its transaction is over"));
+}
+
+TEST_F(TimelineTest, ANewRowAndAnErasedOneAreCalledSo) {
+  add_session("A",
+              {step(StepKind::put, "put accounts/bob = 7", "bob"),
+               step(StepKind::erase, "erase accounts/alice", "alice")},
+              "read_committed");
+  run_.writes[write(done(0, 1), "7")].key = "bob";
+  run_.writes[write(done(0, 2), "")].value.reset();
+  EXPECT_THAT(engine_of(0), ElementsAre("locks bob: new, 7"));
+  EXPECT_THAT(engine_of(1), ElementsAre("locks alice: 100 is erased"));
 }
 
 TEST_F(TimelineTest, OtherEnginesArePromisedNeitherLocksNorSnapshots) {
