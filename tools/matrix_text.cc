@@ -257,11 +257,14 @@ std::string matrix_text(const MatrixReport& report, const Look& look) {
     last = row;
   }
   text += legend_text(look.palette) + levels_text(report, look) + surprises_text(report, look);
-  if (report.engine != "isolith") return text;
-  return text + "\n" +
-         (report.is_expected() ? look.palette.green("Every cell is what its scenario expects.")
-                               : look.palette.red("Cells with (!) are not what their scenarios expect.")) +
-         "\n";
+  const std::string hint =
+      "'isolith run NAME' shows one of them step by step, 'isolith explore NAME' in every order.\n";
+  if (report.engine != "isolith") return text + "\n" + hint;
+  const std::string_view expected = report.is_expected()
+                                        ? "Every cell is what its scenario expects."
+                                        : "Cells with (!) are not what their scenarios expect.";
+  return text + "\n" + dress(look.palette, report.is_expected() ? Tone::good : Tone::bad, expected) + "\n" +
+         hint;
 }
 
 std::string matrix_markdown(const MatrixReport& report) {

@@ -68,7 +68,7 @@ struct LevelReport {
   std::string explanation;  // of the finding
 };
 
-inline constexpr std::uint64_t kRunsMax = 200'000;  // of one level
+inline constexpr std::uint64_t kRunsMax = 100'000;  // of one level
 
 // Runs it. An error is of the scenario or the engine, with its place where it has one.
 Status run_at_level(const anomalies::Scenario& scenario, ChosenEngine& chosen, const std::string& level,
