@@ -171,6 +171,7 @@ std::string Lanes::head() const {
       const bool is_engine = i + 1 == widths_.size();
       text += bar + look_.palette.bold(is_engine ? head : pad(head, widths_[i]));
     }
+    while (text.ends_with(' ')) text.pop_back();
     text += '\n';
   }
   return text + rule(look_.unicode ? "┼" : "+");
