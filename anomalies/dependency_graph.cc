@@ -97,6 +97,7 @@ class Collector {
     }
     const Asks of_others = step_->target.is_range || step_->where ? Asks::fitting : Asks::row;
     for (const Read& read : operation_->reads) {
+      if (is_read_again(read)) continue;
       add_read(read, read.fits && read.write != kNoWrite ? Asks::row : of_others);
     }
     if (!step_->target.is_range) return;
@@ -106,6 +107,13 @@ class Collector {
                                         [&](const Read& read) { return read.key == key.key; });
       if (!was_read) add_unknown(key, false, Asks::fitting, operation_->ended_at);
     }
+  }
+
+  // A row that `update` or `erase_range` looked at and then locked: what was seen under the lock decided.
+  [[nodiscard]] bool is_read_again(const Read& read) const {
+    if (step_->kind != StepKind::update && step_->kind != StepKind::erase_range) return false;
+    const Read* end = operation_->reads.data() + operation_->reads.size();
+    return std::any_of(&read + 1, end, [&](const Read& later) { return later.key == read.key; });
   }
 
   // `insert` and `erase` tell whether the row was there.

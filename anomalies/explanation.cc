@@ -187,9 +187,9 @@ class Words {
     }
     if (!tells_of_key(edge, reader, number))
       return text.append(verb(script.kind)) + range_text(scenario_, script.target);
-    const bool found = std::any_of(operation.reads.begin(), operation.reads.end(), [&](const Read& read) {
-      return read.key == edge.key && read.write != kNoWrite;
-    });
+    const auto last = std::find_if(operation.reads.rbegin(), operation.reads.rend(),
+                                   [&](const Read& read) { return read.key == edge.key; });
+    const bool found = last != operation.reads.rend() && last->write != kNoWrite;
     return text + (found ? " read " : " found no ") + key(edge);
   }
 

@@ -233,6 +233,26 @@ TEST(DependencyOfRanges, UpdatesOfRangesReadAsWellAsWrite) {
   EXPECT_EQ(edges(story), "A range rw B l 1 1");
 }
 
+TEST(DependencyOfRanges, ARowThatAnUpdateLookedAtAndDidNotLockIsReadByItsFirstLook) {
+  Story story({1, 1});
+  const std::uint32_t first = story.row("k", "off");
+  story.range(kA, StepKind::update, {first}, "on");
+  story.put(kB, "k", "on");
+  story.commit(kB);
+  story.commit(kA);
+  EXPECT_EQ(edges(story), "A range rw B k 1 1");
+}
+
+TEST(DependencyOfRanges, OfARowThatAnUpdateLookedAtAndLockedTheLastReadCounts) {
+  Story story({1, 1});
+  const std::uint32_t first = story.row("k", "on");
+  const std::uint32_t second = story.put(kB, "k", "off");
+  story.range(kA, StepKind::update, {first, second}, "on");
+  story.commit(kB);
+  story.commit(kA);
+  EXPECT_EQ(edges(story), "B range wr A k 1 1");
+}
+
 TEST(DependencyOfRanges, FindsAPhantomBetweenTwoReadsOfARange) {
   Story story({1, 1});
   const std::uint32_t first = story.row("k", "1");

@@ -118,6 +118,22 @@ TEST_F(DependencyRun, AnUpdateThatWaitedReadsWhatItWaitedFor) {
   EXPECT_EQ(words(text, "read_committed"), ": ");
 }
 
+TEST_F(DependencyRun, AnUpdateOfARangeReadsWhatItWaitedForAndNotWhatItLookedAtBefore) {
+  const std::string text = two_rows(
+      "session A\n  update x = value + 1\n  commit\n"
+      "session B\n  update x = value * 10\n  commit\n"
+      "order A1 B1 A2 B2\n");
+  EXPECT_EQ(words(text, "read_committed"), ": ");
+}
+
+TEST_F(DependencyRun, AnEraseOfARangeReadsWhatItWaitedForAndNotWhatItLookedAtBefore) {
+  const std::string text = two_rows(
+      "session A\n  put x/k = 5\n  commit\n"
+      "session B\n  erase_range x where value < 9\n  commit\n"
+      "order A1 B1 A2 B2\n");
+  EXPECT_EQ(words(text, "read_committed"), ": ");
+}
+
 // ---- random programs ----
 
 class Drawing {
