@@ -66,7 +66,7 @@ class Search {
 Status Search::run_all(const ExploreOptions& options, const RunVisitor& visitor, Exploration& exploration) {
   const Runner::Chooser chooser = [this](std::span<const std::uint32_t> ready) { return choose(ready); };
   do {
-    if (exploration.runs + exploration.repeats >= options.runs_max) return {};
+    if (exploration.runs >= options.runs_max) return {};
     depth_ = 0;
     is_repeat_ = false;
     reader_.begin_run();

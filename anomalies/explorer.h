@@ -27,7 +27,7 @@ enum class Pruning : std::uint8_t {
 
 struct ExploreOptions {
   Pruning pruning = Pruning::commuting;
-  std::uint64_t runs_max = UINT64_MAX;  // and repeats; then it stops
+  std::uint64_t runs_max = UINT64_MAX;  // then it stops; repeats do not count
 };
 
 struct Exploration {

@@ -52,6 +52,11 @@ class SerialOutcomes {
 // neither, no serial order has its outcome.
 Result<bool> shows_anomaly(const Scenario& scenario, const Run& run, SerialOutcomes& serial);
 
+// Whether a condition of the scenario goes wrong with nothing to isolate, too: "the invariant `...` fails
+// even one after the other (A, B): ..."; empty if not, as far as 1,000 serial orders tell. Where a step or a
+// condition cannot be computed in one, that one does not count.
+Result<std::string> find_serial_fault(Execution& execution);
+
 // Something that the file expects and that was not seen.
 struct Unmet {
   Place place;

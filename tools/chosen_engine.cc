@@ -12,6 +12,16 @@
 
 namespace isolith::tools {
 
+std::string engines_help() {
+  std::string text = "isolith";
+  const std::vector<anomalies::Adapter> adapters = anomalies::built_adapters();
+  for (std::size_t i = 0; i < adapters.size(); ++i) {
+    text += i + 1 == adapters.size() ? " or " : ", ";
+    text += adapters[i].name;
+  }
+  return text;
+}
+
 Status ChosenEngine::open(const std::string& name) {
   if (name == "isolith") {
     Result<std::unique_ptr<anomalies::IsolithEngine>> opened = anomalies::open_isolith(runner_);

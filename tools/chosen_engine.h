@@ -15,6 +15,9 @@
 
 namespace isolith::tools {
 
+// For the help of `--engine`: "isolith, sqlite or lmdb".
+std::string engines_help();
+
 class ChosenEngine {
  public:
   ChosenEngine() = default;

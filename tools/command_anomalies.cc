@@ -109,15 +109,14 @@ void add_anomalies_command(CLI::App& app, Command& run) {
   auto options = std::make_shared<AnomaliesOptions>();
   CLI::App* command =
       app.add_subcommand("anomalies", "Show what each isolation level lets happen, by running it");
-  command->add_option("--engine", options->engine, "isolith, or another engine that was built in")
-      ->type_name("NAME")
-      ->capture_default_str();
+  command->add_option("--engine", options->engine, engines_help())->type_name("NAME")->capture_default_str();
   command->add_option("--only", options->only, "Only these scenarios of the catalogue")->type_name("NAME...");
   command->add_flag("--list", options->list, "List the scenarios, and run nothing");
   command->add_flag("--markdown", options->markdown, "A table for a document");
   command->add_flag("--json", options->json, "One JSON object");
   command->footer(
-      "Exit code 0 if every cell is what its scenario expects, 1 if not.\n\n"
+      "Exit code 0 if every cell is what its scenario expects, 1 if not,\n"
+      "2 if the command line is wrong, 3 for an error of a scenario, the engine or the output.\n\n"
       "Example:\n"
       "  isolith anomalies\n"
       "  isolith anomalies --only g0 p4 doctors_on_call\n"

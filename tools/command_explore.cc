@@ -67,16 +67,18 @@ void add_explore_command(CLI::App& app, Command& run) {
   command
       ->add_option("--level", options->levels, "Levels of sessions that name none; otherwise each there is")
       ->type_name("LEVEL...");
-  command->add_option("--engine", options->engine, "isolith, or another engine that was built in")
-      ->type_name("NAME")
-      ->capture_default_str();
+  command->add_option("--engine", options->engine, engines_help())->type_name("NAME")->capture_default_str();
   command->add_flag("--no-pruning", options->no_pruning,
                     "Run also orders that differ only in steps that commute");
-  command->add_option("--max", options->runs_max, "Stop after so many runs of a level")
+  command
+      ->add_option("--max", options->runs_max,
+                   "Stop after so many runs of a level: what the column run counts")
       ->check(positive_number)
       ->type_name("N");
   command->add_flag("--json", options->json, "One JSON object");
   command->footer(
+      "Exit code 0 if it ran, whatever happens, 2 if the command line is wrong, 3 for an error of the\n"
+      "scenario, the engine or the output.\n\n"
       "Example:\n  isolith explore doctors_on_call\n  isolith explore my.scenario --level snapshot --json");
   command->callback([options, &run] { run = [options] { return run_explore(*options); }; });
 }

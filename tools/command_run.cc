@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "tools/chosen_engine.h"
@@ -22,7 +23,7 @@ namespace {
 struct RunOptions {
   std::string source;
   std::string level;
-  std::string order;
+  std::optional<std::string> order;
   std::string engine = "isolith";
   bool step = false;
   bool predict = false;
@@ -38,7 +39,10 @@ struct Seen {
 };
 
 ExitCode look(const LoadedScenario& loaded, const RunOptions& options, Seen& seen) {
-  Result<OrderChoice> order = parse_order(options.order, loaded.scenario);
+  if (options.order && options.order->find_first_not_of(" \t") == std::string::npos) {
+    return fail(ExitCode::usage, "--order: no step is named");
+  }
+  Result<OrderChoice> order = parse_order(options.order.value_or(""), loaded.scenario);
   if (!order.ok()) return fail(ExitCode::usage, "--order: " + std::string(order.status().message()));
   ChosenEngine chosen;
   if (const Status status = chosen.open(options.engine); !status.ok()) return fail_to_choose(status);
@@ -124,15 +128,15 @@ void add_run_command(CLI::App& app, Command& run) {
       ->add_option("--order", options->order,
                    "\"A1 B1 A2 ...\", all, random or random:SEED; otherwise the orders of the file")
       ->type_name("ORDER");
-  command->add_option("--engine", options->engine, "isolith, or another engine that was built in")
-      ->type_name("NAME")
-      ->capture_default_str();
+  command->add_option("--engine", options->engine, engines_help())->type_name("NAME")->capture_default_str();
   command->add_flag("--step", options->step, "Walk through it with keys: space on, b back, q end");
-  command->add_flag("--predict", options->predict, "Say before each step what it will do");
+  command->add_flag("--predict", options->predict,
+                    "Say before each step what it will do: g, w, f, what it reads, or q");
   command->add_flag("--no-story", options->no_story, "Leave out the story");
   command->add_flag("--json", options->json, "One JSON object");
   command->footer(
-      "Exit code 0 if what was seen is what the file expects at the level, 1 if not.\n\n"
+      "Exit code 0 if what was seen is what the file expects at the level, 1 if not,\n"
+      "2 if the command line is wrong, 3 for an error of the scenario, the engine or the output.\n\n"
       "Example:\n"
       "  isolith run doctors_on_call --level snapshot\n"
       "  isolith run my.scenario --level all --order all\n"

@@ -117,6 +117,31 @@ std::string table_text(const ExplorationReport& report, const Look& look) {
   return text;
 }
 
+// What the columns count.
+std::string legend_text(const ExplorationReport& report, std::size_t width) {
+  std::string legend =
+      "anomaly, waits, aborts, deadlocks: of the runs, those in which it happens, somebody waits, somebody "
+      "fails with a conflict, somebody fails with a deadlock. pruned: orders that were left out, since they "
+      "differ from one that was run only in steps that commute.";
+  const bool has_needless =
+      std::any_of(report.levels.begin(), report.levels.end(),
+                  [](const ExploredLevel& level) { return level.needless.has_value(); });
+  if (has_needless) {
+    legend +=
+        " needless: of the transactions that were refused in all runs, those that could have committed "
+        "without harm.";
+  }
+  std::string text;
+  for (const std::string& line : wrap(legend, width)) text += "  " + line + "\n";
+  return text;
+}
+
+// Of runs that were not all there are, that none shows it says little.
+std::string verdict_of(const ExploredLevel& level) {
+  if (level.exploration.complete || level.verdict == Verdict::happens) return verdict_words(level.verdict);
+  return "the anomaly happens in none of these runs";
+}
+
 }  // namespace
 
 bool is_simpler(const Schedule& left, const Schedule& right) {
@@ -157,19 +182,25 @@ Status explore_level(const anomalies::Scenario& scenario, ChosenEngine& chosen, 
     explored.refused = aborts->aborts();
     explored.needless = aborts->needless();
   }
-  if (shortest) explored.shortest = anomalies::to_string(*shortest, execution.program());
+  if (!shortest) return {};
+  explored.shortest = anomalies::to_string(*shortest, execution.program());
+  Result<std::string> fault = anomalies::find_serial_fault(execution);
+  if (!fault.ok()) return std::move(fault).status();
+  explored.serial_fault = *std::move(fault);
   return {};
 }
 
 std::string exploration_text(const std::string& source, const ExplorationReport& report, const Look& look) {
-  std::string text = table_text(report, look);
+  const std::size_t width = look.width > 26 ? look.width - 4 : 22;
+  std::string text = table_text(report, look) + "\n" + legend_text(report, width);
   for (const ExploredLevel& level : report.levels) {
     if (level.exploration.complete) continue;
-    text += fmt::format("\n  {}: stopped after {} runs; there are more\n", level.level,
-                        with_separators(level.exploration.runs));
+    const std::uint64_t runs = level.exploration.runs;
+    text += fmt::format("\n  {}: stopped after {} run{}; there are more\n", level.level,
+                        with_separators(runs), runs == 1 ? "" : "s");
   }
   for (const ExploredLevel& level : report.levels) {
-    text += "\n  " + look.palette.bold(level.level) + ": " + verdict_words(level.verdict);
+    text += "\n  " + look.palette.bold(level.level) + ": " + verdict_of(level);
     if (level.shortest.empty()) {
       text += "\n";
       continue;
@@ -177,6 +208,10 @@ std::string exploration_text(const std::string& source, const ExplorationReport&
     const std::string engine = report.engine == "isolith" ? "" : " --engine " + report.engine;
     text += fmt::format(", most simply in\n    isolith run {} --level {}{} --order \"{}\"\n",
                         shell_word(source), level.level, engine, level.shortest);
+    if (level.serial_fault.empty()) continue;
+    for (const std::string& line : wrap(printable(level.serial_fault), width)) {
+      text += "    " + look.palette.red(line) + "\n";
+    }
   }
   return text;
 }
@@ -205,6 +240,8 @@ ordered_json exploration_json(const LoadedScenario& loaded, const ExplorationRep
     one["deadlocks"] = level.deadlocks;
     one["refused"] = level.refused ? ordered_json(*level.refused) : ordered_json(nullptr);
     one["needless"] = level.needless ? ordered_json(*level.needless) : ordered_json(nullptr);
+    one["serial_fault"] =
+        level.serial_fault.empty() ? ordered_json(nullptr) : ordered_json(printable(level.serial_fault));
     one["shortest"] = level.shortest.empty() ? ordered_json(nullptr) : ordered_json(level.shortest);
     json["levels"].push_back(std::move(one));
   }

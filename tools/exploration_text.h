@@ -33,7 +33,8 @@ struct ExploredLevel {
   std::optional<std::uint64_t> needless;
 
   anomalies::Verdict verdict = anomalies::Verdict::happens;
-  std::string shortest;  // an order that shows it with the fewest changes of session; empty: none does
+  std::string serial_fault;  // what goes wrong in a serial order too; looked for where the anomaly happens
+  std::string shortest;      // an order that shows it with the fewest changes of session; empty: none does
 };
 
 struct ExplorationReport {

@@ -86,6 +86,8 @@ ordered_json level_json(const RunSubject& subject, const LevelReport& report) {
   json["waiting"] = report.waiting;
   json["aborting"] = report.aborting;
   json["verdict"] = to_string(report.verdict);
+  json["serial_fault"] =
+      report.serial_fault.empty() ? ordered_json(nullptr) : ordered_json(printable(report.serial_fault));
   json["expects_anything"] = report.expects_anything;
   json["unmet"] = ordered_json::array();
   for (const anomalies::Unmet& unmet : report.unmet) {

@@ -86,19 +86,15 @@ std::string events_text(const Scenario& scenario, const LevelReport& report, Ver
 }
 
 std::string prevention_text(const Scenario& scenario, const LevelReport& report) {
-  switch (report.run_verdict) {
-    case Verdict::happens:
-      break;
-    case Verdict::waiting:
-      return fmt::format("It is prevented by waiting: {}.",
-                         events_text(scenario, report, report.run_verdict));
-    case Verdict::aborting:
-      return fmt::format("It is prevented by aborting: {}.",
-                         events_text(scenario, report, report.run_verdict));
-    case Verdict::snapshot:
-      return "It is prevented by what was read: nobody waited, nobody failed, and all is as it should be.";
+  if (report.run_verdict == Verdict::snapshot) {
+    const std::string_view how =
+        report.is_one_order ? "does not happen in this order" : "is prevented by what was read";
+    return fmt::format("It {}: nobody waited, and nobody failed.", how);
   }
-  return "";
+  std::string_view how = report.run_verdict == Verdict::waiting ? "waiting" : "aborting";
+  const std::string events = events_text(scenario, report, report.run_verdict);
+  if (report.is_one_order) return fmt::format("It does not happen in this order: {}.", events);
+  return fmt::format("It is prevented by {}: {}.", how, events);
 }
 
 // Why the run shows the anomaly: by a condition of the file, or since no serial order is behind it.
@@ -120,17 +116,27 @@ std::string reasons_text(const Look& look, const LevelReport& report) {
   return text;
 }
 
-std::string dependencies_text(const Look& look, const LevelReport& report) {
+// A cycle of several kinds has a name of its own, which the explanation ends with.
+std::string heading_text(Phenomenon phenomenon) {
+  if (phenomenon >= Phenomenon::g_single) return std::string(to_string(phenomenon));
+  return fmt::format("{}, {}", to_string(phenomenon), common_name(phenomenon));
+}
+
+std::string dependencies_text(const Look& look, const Scenario& scenario, const LevelReport& report) {
   const Phenomenon phenomenon = report.finding.phenomenon;
   if (phenomenon == Phenomenon::none) {
     return beside(look, "why",
-                  "the dependencies of what committed have no cycle: it is as if one came after the other");
+                  report.is_serial
+                      ? "what committed is as if one came after the other: some serial order gives it"
+                      : "the dependencies of what committed have no cycle");
   }
-  std::string text = beside(
-      look, "why", fmt::format("{}, {}", to_string(phenomenon), common_name(phenomenon)), Tone::strong);
+  std::string text = beside(look, "why", heading_text(phenomenon), Tone::strong);
   text += beside(look, "", printable(report.explanation));
   if (report.run_verdict != Verdict::happens) {
-    text += beside(look, "", "(the scenario's own anomaly is another one, which does not happen here)",
+    text += beside(look, "",
+                   scenario.anomalies.empty()
+                       ? "(no serial order gives this; but the invariants of the scenario hold)"
+                       : "(the scenario's own anomaly is another one, which does not happen here)",
                    Tone::faint);
   }
   return text;
@@ -138,7 +144,8 @@ std::string dependencies_text(const Look& look, const LevelReport& report) {
 
 std::string orders_text(const Look& look, const LevelReport& report) {
   if (report.runs <= 1 && report.orders <= 1) return "";
-  std::string text = with_separators(report.runs) + " orders were run";
+  std::string text =
+      with_separators(report.runs) + (report.runs == 1 ? " order was run" : " orders were run");
   if (report.orders > report.runs && report.complete) {
     text += fmt::format(", and the other {} differ from them only in steps that commute",
                         with_separators(report.orders - report.runs));
@@ -149,7 +156,8 @@ std::string orders_text(const Look& look, const LevelReport& report) {
                       with_separators(report.showing), report.showing == 1 ? "s" : "",
                       with_separators(report.waiting), with_separators(report.aborting));
   return beside(look, "orders", text) + beside(look, "",
-                                               "At this level: " + verdict_words(report.verdict) + ".",
+                                               (report.complete ? "At this level: " : "In these orders: ") +
+                                                   verdict_words(report.verdict) + ".",
                                                report.verdict == Verdict::happens ? Tone::bad : Tone::good);
 }
 
@@ -183,7 +191,8 @@ std::string expectations_text(const RunSubject& subject, const LevelReport& repo
   }
   std::string text = beside(look, "expected",
                             report.are_own_orders ? "this is not what the file expects:"
-                                                  : "of its own orders the file expects something else:",
+                                                  : "the expectations were written for the file's own "
+                                                    "orders; in these:",
                             Tone::bad);
   for (const anomalies::Unmet& unmet : report.unmet) {
     text += beside(look, "",
@@ -249,7 +258,8 @@ std::string end_text(const RunSubject& subject, const LevelReport& report) {
   const std::string verdict = happens ? "The anomaly happens." : prevention_text(scenario, report);
   text += beside(look, "verdict", verdict, happens ? Tone::bad : Tone::good);
   text += reasons_text(look, report);
-  text += dependencies_text(look, report);
+  if (!report.serial_fault.empty()) text += beside(look, "", printable(report.serial_fault), Tone::bad);
+  text += dependencies_text(look, scenario, report);
   text += orders_text(look, report);
   return text + expectations_text(subject, report);
 }

@@ -124,7 +124,10 @@ Status look_closely(const Scenario& scenario, SerialOutcomes& serial, const Exec
     return status;
   if (Status status = see_conditions(scenario, scenario.anomalies, false, report); !status.ok())
     return status;
-  report.finding = anomalies::DependencyGraph(scenario, report.run).find();
+  Result<bool> is_serial = serial.has(report.run);
+  if (!is_serial.ok()) return std::move(is_serial).status();
+  report.is_serial = *is_serial;
+  if (!report.is_serial) report.finding = anomalies::DependencyGraph(scenario, report.run).find();
   report.explanation = anomalies::explain(report.finding, scenario, report.run);
   return {};
 }
@@ -167,6 +170,7 @@ Status run_at_level(const Scenario& scenario, ChosenEngine& chosen, const std::s
   if (Status status = execution.prepare(level); !status.ok()) return status;
   report.level = level;
   report.are_own_orders = order.kind == OrderChoice::Kind::of_file;
+  report.is_one_order = order.kind == OrderChoice::Kind::given || order.kind == OrderChoice::Kind::random;
   report.claim = execution.level().claim;
   SerialOutcomes serial(execution);
   Collector collector(scenario, level, serial, report);
@@ -176,7 +180,12 @@ Status run_at_level(const Scenario& scenario, ChosenEngine& chosen, const std::s
     report.expects_anything = false;
     report.unmet.clear();
   }
-  return look_closely(scenario, serial, execution, report);
+  if (Status status = look_closely(scenario, serial, execution, report); !status.ok()) return status;
+  if (report.verdict != Verdict::happens) return {};
+  Result<std::string> fault = anomalies::find_serial_fault(execution);
+  if (!fault.ok()) return std::move(fault).status();
+  report.serial_fault = *std::move(fault);
+  return {};
 }
 
 }  // namespace isolith::tools

@@ -56,7 +56,9 @@ struct LevelReport {
   anomalies::Verdict verdict = anomalies::Verdict::happens;
   bool expects_anything = false;
   bool are_own_orders = true;  // of which the file expects what it does
+  bool is_one_order = false;   // that was given or drawn: it says nothing of the level
   std::vector<anomalies::Unmet> unmet;
+  std::string serial_fault;  // what goes wrong in a serial order too; looked for where the anomaly happens
 
   // Of the run that is shown: the first that shows the anomaly; else the first in which somebody fails with a
   // conflict, else in which somebody waits, else the first.
@@ -64,8 +66,9 @@ struct LevelReport {
   std::string order;
   anomalies::Verdict run_verdict = anomalies::Verdict::happens;
   std::vector<ConditionSeen> conditions;
-  anomalies::Finding finding;
-  std::string explanation;  // of the finding
+  bool is_serial = false;      // some serial order gives all of it
+  anomalies::Finding finding;  // none where `is_serial`: what a cycle says then makes no difference
+  std::string explanation;     // of the finding
 };
 
 inline constexpr std::uint64_t kRunsMax = 100'000;  // of one level

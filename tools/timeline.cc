@@ -177,6 +177,10 @@ class Builder {
     const bool is_single = step.kind == StepKind::put || step.kind == StepKind::insert;
     if (is_single && step.value && step.value->op == Operator::literal) return;
     if (!is_single && step.kind != StepKind::update && step.kind != StepKind::erase_range) return;
+    if (step.variable != anomalies::kNoVariable) {  // the engine's column tells of the rows
+      row.lane.push_back({Mark::result, VersionHistory::value_text(operation.result)});
+      return;
+    }
     std::string written;
     for (const std::uint32_t place : operation.writes) {
       const Write& write = run_.writes[place];

@@ -99,7 +99,7 @@ bool ask(Output& output, const Walk& walk, const TimelineRow& row, std::istream&
     output.write("  " + dress(walk.look.palette, is_right ? Tone::good : Tone::bad, told) + "\n\n");
     return true;
   }
-  output.write("\n");
+  output.write("\n  (no more answers come: the rest is shown without questions)\n\n");
   return false;
 }
 
@@ -142,6 +142,8 @@ ExitCode ask_through(const Walk& walk, std::istream& input) {
   Output output(STDOUT_FILENO);
   const Lanes lanes(walk.timeline, walk.look);
   output.write(walk.start + lanes.head());
+  output.write(
+      "\n  Answer g (it goes on), w (it waits), f (it fails), what it reads, or q for the rest at once.\n");
   Score score;
   bool asks = true;
   for (std::size_t i = 0; i < walk.timeline.rows.size() && output.ok(); ++i) {

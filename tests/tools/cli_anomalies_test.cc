@@ -177,10 +177,13 @@ TEST_F(CliAnomaliesTest, RunExitsWithOneWhereTheFileExpectsSomethingElse) {
 TEST_F(CliAnomaliesTest, RunTakesOrdersAndSaysWhatAllOfThemCameTo) {
   const ProgramResult serial = directory_.isolith({"run", "p.scenario", "--order", "A1 A2 A3 B1 B2 B3"});
   EXPECT_EQ(serial.exit_code, 1);
-  EXPECT_THAT(serial.out, HasSubstr("of its own orders the file expects something else:"));
+  EXPECT_THAT(serial.out, HasSubstr("the expectations were written for the file's own orders; in these:"));
   const std::string all = out({"run", "p.scenario", "--order", "all"});
   EXPECT_THAT(all, HasSubstr("orders were run"));
   EXPECT_THAT(all, HasSubstr("that shows the anomaly)"));
+  EXPECT_THAT(serial.out, HasSubstr("It does not happen in this order: nobody waited, and nobody failed."));
+  expect_failure({"run", "p.scenario", "--order", ""}, 2, "--order: no step is named");
+  expect_failure({"run", "p.scenario", "--order", "  "}, 2, "--order: no step is named");
   expect_failure({"run", "p.scenario", "--order", "A1 C1"}, 2, "--order: schedule, column 4");
   expect_failure({"run", "p.scenario", "--order", "A1 B1"}, 2, "left out");
   expect_failure({"run", "p.scenario", "--order", "random:x"}, 2, "whole number");
@@ -230,6 +233,7 @@ TEST_F(CliAnomaliesTest, PredictTellsWhatWasRightAndHowOften) {
   EXPECT_THAT(text, HasSubstr("not understood: 'what'"));
   EXPECT_THAT(text, EndsWith("You were right 6 of 7 times.\n"));
   EXPECT_THAT(out({"run", "p.scenario", "--predict"}), EndsWith("No prediction was made.\n"));
+  EXPECT_THAT(out({"run", "p.scenario", "--predict"}, "100\n"), HasSubstr("(no more answers come:"));
 }
 
 TEST_F(CliAnomaliesTest, WrongCommandLinesOfRun) {
@@ -271,6 +275,55 @@ TEST_F(CliAnomaliesTest, ALevelOfTheFileThatTheEngineLacksIsNamedWithItsPlace) {
   expect_failure({"explore", "expect.scenario"}, 3, "expect.scenario:28:");
 }
 
+TEST_F(CliAnomaliesTest, WhatGoesWrongInASerialOrderTooIsNotBlamedOnTheIsolation) {
+  std::string wrong(kLostUpdate);
+  wrong.replace(wrong.find("alice > 100\n"), 12, "alice > 200\n");
+  directory_.write("wrong.scenario", wrong);
+  // On one line, whatever the width.
+  const auto joined = [](std::string text) {
+    for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;) {
+      const std::size_t end = std::min(text.find_first_not_of(" \n", at), text.size());
+      text.replace(at, end - at, " ");
+    }
+    return text;
+  };
+  const std::string fault =
+      "the invariant `get accounts/alice > 200` fails even one after the other (A, B): the sessions or the "
+      "invariant are wrong, not the isolation";
+  EXPECT_THAT(joined(directory_.isolith({"run", "wrong.scenario"}).out), HasSubstr(fault));
+  EXPECT_THAT(joined(out({"explore", "wrong.scenario"})), HasSubstr(fault));
+  EXPECT_EQ(json({"explore", "wrong.scenario", "--json"})["levels"][0]["serial_fault"], fault);
+  EXPECT_THAT(out({"run", "p.scenario"}), Not(HasSubstr("even one after")));
+  EXPECT_THAT(out({"explore", "p.scenario"}), Not(HasSubstr("even one after")));
+}
+
+TEST_F(CliAnomaliesTest, WhyNamesThePhenomenonOnce) {
+  const std::string text = out({"run", "p.scenario"});
+  EXPECT_THAT(text, HasSubstr("why         G-single\n"));
+  EXPECT_THAT(text, HasSubstr("(a lost"));
+}
+
+// By the versions that were read there is a cycle; but one of them says what the one before it said.
+TEST_F(CliAnomaliesTest, WhatSomeSerialOrderGivesIsNotExplainedAsAnAnomaly) {
+  directory_.write("same.scenario",
+                   "scenario c\ntable t\n  a = 1\n  b = 1\n"
+                   "session A\n  x = get t/a\n  y = get t/b\n  commit\n"
+                   "session B\n  put t/a = 1\n  put t/b = 2\n  commit\n"
+                   "order A1 B1 B2 B3 A2 A3\n");
+  const std::string text = out({"run", "same.scenario"});
+  EXPECT_THAT(text, HasSubstr("It is prevented by what was read"));
+  EXPECT_THAT(text, HasSubstr("some serial order gives it"));
+  EXPECT_THAT(text, Not(HasSubstr("G-single")));
+  EXPECT_THAT(text, Not(HasSubstr("scenario's own anomaly")));
+}
+
+TEST_F(CliAnomaliesTest, AVariableOfAnUpdateShowsHowManyRowsWereWritten) {
+  directory_.write("update.scenario",
+                   "scenario u\ntable t\n  a = 7\nsession A\n  n = update t = 9\n  commit\norder A1 A2\n");
+  EXPECT_THAT(out({"run", "update.scenario"}), HasSubstr("-> 1 "));
+  EXPECT_THAT(out({"run", "update.scenario"}), Not(HasSubstr("-> t/a")));
+}
+
 // ---- explore ----
 
 TEST_F(CliAnomaliesTest, ExploreCountsOrdersAndGivesTheShortestReadyToRun) {
@@ -309,7 +362,7 @@ TEST_F(CliAnomaliesTest, ExploreStopsWhereItIsTold) {
   const nlohmann::json stopped = json({"explore", "p.scenario", "--no-pruning", "--max", "3", "--json"});
   EXPECT_EQ(stopped["levels"][0]["runs"], 3);
   EXPECT_EQ(stopped["levels"][0]["complete"], false);
-  EXPECT_THAT(out({"explore", "p.scenario", "--max", "1"}), HasSubstr("stopped after 1 runs"));
+  EXPECT_THAT(out({"explore", "p.scenario", "--max", "1"}), HasSubstr("stopped after 1 run; there are more"));
   expect_failure({"explore", "p.scenario", "--max", "0"}, 2, "--max");
   expect_failure({"explore", "p.scenario", "--level", "snap"}, 2, "isolith has no level 'snap'");
 }
