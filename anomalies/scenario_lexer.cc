@@ -242,6 +242,7 @@ bool LineReader::read_key(std::string& key) {
 
 bool LineReader::expect_end(std::string_view instead) {
   if (at_end()) return true;
+  if (sees("//")) return wrong("a comment begins with `#`, not with `//`");
   return wrong(excerpt() + " is unexpected here; " + std::string(instead));
 }
 

@@ -60,6 +60,7 @@ class ScenarioParser {
   static constexpr std::size_t kSections = 9;
   static const std::array<Section, kSections> kSectionWords;
 
+  static bool is_section(std::string_view word);
   bool read_line(std::string_view text, std::uint32_t number);
   bool read_section(LineReader& line);
   bool read_body(LineReader& line, std::string_view text);
@@ -126,6 +127,9 @@ bool ScenarioParser::read_line(std::string_view text, std::uint32_t number) {
     paragraph_ended_ = true;
     return true;
   }
+  if (line.sees("//") && !(indented && body_ == Body::story)) {
+    return line.wrong("a comment begins with `#`, not with `//`");
+  }
   if (indented) return read_body(line, text);
   return line.at_end() || read_section(line);
 }
@@ -145,6 +149,11 @@ bool ScenarioParser::read_section(LineReader& line) {
   return (this->*section->open)(line);
 }
 
+bool ScenarioParser::is_section(std::string_view word) {
+  return std::any_of(kSectionWords.begin(), kSectionWords.end(),
+                     [word](const Section& known) { return known.word == word; });
+}
+
 bool ScenarioParser::unknown_section(LineReader& line) {
   std::vector<std::string_view> words;
   for (const Section& section : kSectionWords) words.push_back(section.word);
@@ -155,6 +164,7 @@ bool ScenarioParser::unknown_section(LineReader& line) {
   for (const Synonym& synonym : kSynonyms) {
     if (synonym.word == word) return line.wrong(text + "; write " + quoted(synonym.section));
   }
+  if (is_step_word(word)) return line.wrong(quoted(word) + " is a step; indent it");
   if (is_word_of_the_language(word) || line.sees_assignment()) {
     return line.wrong(text + "; rows, steps and expectations are indented: write blanks in front of them");
   }
@@ -176,6 +186,9 @@ bool ScenarioParser::read_body(LineReader& line, std::string_view text) {
       return read_expected(line, scenario_, scenario_.expectations.back().items.emplace_back());
     default:
       break;
+  }
+  if (is_section(line.peek_name())) {
+    return line.wrong(quoted(line.peek_name()) + " begins in the first column; delete the blanks before it");
   }
   if (section_word_.empty())
     return line.wrong("a scenario begins with its title; write `scenario TITLE` above this line");

@@ -48,7 +48,7 @@ std::string hexadecimal(char32_t code) {
 }
 
 std::string describe_control(char32_t code) {
-  if (code == 0) return "a NUL byte stands here; a scenario is plain text: save the file as UTF-8";
+  if (code == 0) return "this is not a text file: a NUL byte stands here";
   if (code == '\r') return "a CR stands inside of a line; end lines with LF or CR LF";
   return "a control character (" + hexadecimal(code) + ") stands here; delete it";
 }
@@ -106,9 +106,13 @@ std::string listed(std::span<const std::string_view> words, std::string_view non
 
 bool check_text(std::string_view text, Problem& problem) {
   Place place{1, 1};
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+    return problem.found(place, "this is UTF-16; save it as UTF-8");
+  }
   for (std::size_t at = 0; at < text.size();) {
     const Character next = character_at(text, at);
     if (next.size == 0) {
+      if (text.find('\0') != std::string_view::npos) return problem.found(place, "this is not a text file");
       return problem.found(place, "a byte here is not UTF-8; save the file as UTF-8");
     }
     if (is_forbidden(next.code, text.substr(at))) return problem.found(place, describe_control(next.code));

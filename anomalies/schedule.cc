@@ -81,8 +81,23 @@ std::nullopt_t wrong_at(ScheduleProblem& problem, std::size_t at, std::string_vi
   return std::nullopt;
 }
 
+// As `name` begins the word, but for small and capital letters.
+bool begins_in_other_case(std::string_view word, std::string_view name) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  if (name.empty() || word.size() < name.size() || word.starts_with(name)) return false;
+  const std::string_view rest = word.substr(name.size());
+  const bool is_number =
+      std::all_of(rest.begin(), rest.end(), [](char c) { return c == '.' || is_digit(c); });
+  return is_number && std::equal(name.begin(), name.end(), word.begin(),
+                                 [lower](char a, char b) { return lower(a) == lower(b); });
+}
+
 // What is wrong with a word that names no session.
 std::string explain(std::string_view word, const Program& program) {
+  if (word.find(',') != std::string_view::npos) return "no commas; blanks stand between steps";
+  for (const Session& session : program.sessions) {
+    if (begins_in_other_case(word, session.name)) return "did you mean " + session.name + "?";
+  }
   const std::size_t letters = static_cast<std::size_t>(
       std::find_if_not(word.begin(), word.end(), [](char c) { return is_letter(c) || is_digit(c); }) -
       word.begin());

@@ -79,14 +79,6 @@ const StepWord* find_step(std::string_view word) {
   return found == kStepWords.end() ? nullptr : found;
 }
 
-std::string givers() {
-  std::vector<std::string_view> words;
-  for (const StepWord& step : kStepWords) {
-    if (step.gives) words.push_back(step.word);
-  }
-  return "one of " + listed(words, "none");
-}
-
 bool unknown_step(LineReader& line) {
   const std::string_view word = line.peek_name();
   std::string text =
@@ -99,17 +91,39 @@ bool unknown_step(LineReader& line) {
   return line.wrong(text + did_you_mean(word, words, "the steps are " + listed(words, "none")));
 }
 
+// Behind `x =` stands no step that reads.
+bool no_reading(LineReader& line, const SessionScript& session) {
+  const std::string_view word = line.peek_name();
+  const bool is_variable =
+      std::find(session.variables.begin(), session.variables.end(), word) != session.variables.end();
+  if (is_variable || line.digit_follows()) {
+    const Place place = line.place();
+    return line.wrong_at(place, quoted(line.take_rest()) + " is no step; write it where it is used");
+  }
+  std::vector<std::string_view> words;
+  for (const StepWord& step : kStepWords) {
+    if (step.gives) words.push_back(step.word);
+  }
+  return line.wrong("a step that reads was expected, not " + line.excerpt() +
+                    did_you_mean(word, words, "write one of " + listed(words, "none")));
+}
+
 bool is_level(std::string_view name) {
   return std::none_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 }  // namespace
 
+bool is_step_word(std::string_view word) { return find_step(word) != nullptr; }
+
 bool read_new_name(LineReader& line, std::string_view what, std::string_view& name) {
   name = line.peek_name();
   if (name.empty()) {
     return line.wrong("the name of a " + std::string(what) + " was expected, not " + line.excerpt() +
                       "; write a letter or _, then letters (a to z), digits and _");
+  }
+  if (line.peek_word() != name) {
+    return line.wrong(quoted(line.peek_word()) + " is no name; a name is letters (a to z), digits and _");
   }
   if (is_word_of_the_language(name)) {
     return line.wrong(quoted(name) + " is a word of the language; give the " + std::string(what) +
@@ -266,7 +280,7 @@ bool SessionParser::read_reading(LineReader& line, Step& step) {
   const std::string_view word = line.peek_name();
   const StepWord* found = find_step(word);
   if (found == nullptr || !found->gives) {
-    return line.wrong("a step that reads was expected, not " + line.excerpt() + "; write " + givers());
+    return no_reading(line, session);
   }
   if (!check_phase(line, word)) return false;
   line.take_name();

@@ -13,6 +13,9 @@
 namespace isolith::anomalies {
 
 // Of one session, which is the last of the scenario's.
+// "commit", "get".
+bool is_step_word(std::string_view word);
+
 class SessionParser {
  public:
   SessionParser(Scenario& scenario, Problem& problem) : scenario_(scenario), problem_(problem) {}

@@ -63,6 +63,7 @@ bool read_keys(LineReader& line, Target& target) {
     return true;
   }
   if (line.take_following("..")) return read_upper_end(line, place, target);
+  if (line.sees("..")) return line.wrong("a blank stands before the `..`; write FROM..TO without");
   target.is_range = false;
   return true;
 }

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "anomalies/adapters/adapters.h"
@@ -36,6 +38,18 @@ Status ChosenEngine::open(const std::string& name) {
   if (!opened.ok()) return std::move(opened).status();
   engine_ = *std::move(opened);
   return {};
+}
+
+// The engine may write on meanwhile: what is new is removed by another try.
+void ChosenEngine::take_signal(int signal) {
+  constexpr int kTries = 10;
+  if (stops_ && !stopped_.exchange(true)) return;
+  std::error_code error;
+  for (int i = 0; i < kTries && !directory_.path().empty(); ++i) {
+    std::filesystem::remove_all(directory_.path(), error);
+    if (!std::filesystem::exists(directory_.path(), error)) break;
+  }
+  Interruption::die_of(signal);
 }
 
 const std::string& ChosenEngine::default_level() const {

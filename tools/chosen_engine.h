@@ -3,6 +3,7 @@
 // Threads: as Engine.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "anomalies/isolith_engine.h"
 #include "anomalies/runner.h"
 #include "isolith/status.h"
+#include "tools/interruption.h"
 #include "tools/work_directory.h"
 
 namespace isolith::tools {
@@ -27,6 +29,11 @@ class ChosenEngine {
   // "isolith", or the name of an adapter. `invalid_argument` names those that there are.
   Status open(const std::string& name);
 
+  // From now on the first SIGINT or SIGTERM makes `is_stopped` true; another one ends the program. Without it
+  // the first one does, once the engine's files are removed.
+  void stop_at_signal() noexcept { stops_ = true; }
+  [[nodiscard]] bool is_stopped() const noexcept { return stopped_; }
+
   [[nodiscard]] anomalies::Engine& engine() noexcept { return *engine_; }
   [[nodiscard]] anomalies::Runner& runner() noexcept { return runner_; }
   [[nodiscard]] anomalies::IsolithEngine* isolith() noexcept { return isolith_; }  // null: it is another one
@@ -40,8 +47,13 @@ class ChosenEngine {
   Status choose_levels(const std::vector<std::string>& wanted, std::vector<std::string>& levels) const;
 
  private:
-  anomalies::Runner runner_;
+  void take_signal(int signal);
+
+  std::atomic<bool> stops_ = false;
+  std::atomic<bool> stopped_ = false;
   WorkDirectory directory_;
+  Interruption interruption_{[this](int signal) { take_signal(signal); }};  // before the runner's threads
+  anomalies::Runner runner_;
   std::unique_ptr<anomalies::Engine> engine_;
   anomalies::IsolithEngine* isolith_ = nullptr;
 };

@@ -22,11 +22,12 @@ class Output;
 
 enum class ExitCode : int {
   ok = 0,
-  not_found = 1,   // the key is not there; `verify` found problems; the demo failed
-  unexpected = 1,  // a scenario did not show what its file expects
-  usage = 2,       // the command line is wrong
-  error = 3,       // the database, the input or the output
-  busy = 4,        // another process has the database open
+  not_found = 1,      // the key is not there; `verify` found problems; the demo failed
+  unexpected = 1,     // a scenario did not show what its file expects
+  usage = 2,          // the command line is wrong
+  error = 3,          // the database, the input or the output
+  interrupted = 130,  // by SIGINT or SIGTERM; what was seen until then was shown
+  busy = 4,           // another process has the database open
 };
 
 // How --help tells them.

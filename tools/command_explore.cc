@@ -26,6 +26,14 @@ struct ExploreCommandOptions {
   bool json = false;
 };
 
+ExitCode show(const ExploreCommandOptions& options, const LoadedScenario& loaded,
+              const ExplorationReport& report) {
+  if (options.json) return print(exploration_json(loaded, report).dump(2) + "\n");
+  const Look look = Look::of(STDOUT_FILENO);
+  return print(intro_text({loaded, report.engine, report.version, look}, false) +
+               exploration_text(options.source, report, look));
+}
+
 ExitCode run_explore(const ExploreCommandOptions& options) {
   LoadedScenario loaded;
   if (const Status status = load_scenario(options.source, loaded); !status.ok()) return fail_to_load(status);
@@ -44,15 +52,15 @@ ExitCode run_explore(const ExploreCommandOptions& options) {
   if (options.no_pruning) explore_options.pruning = anomalies::Pruning::none;
   if (options.runs_max > 0) explore_options.runs_max = options.runs_max;
   ExplorationReport report{std::string(chosen.engine().name()), std::string(chosen.engine().version()), {}};
+  chosen.stop_at_signal();
   for (const std::string& level : levels) {
+    if (chosen.is_stopped()) break;
     ExploredLevel& explored = report.levels.emplace_back();
     const Status status = explore_level(loaded.scenario, chosen, level, explore_options, explored);
-    if (!status.ok()) return fail_in_scenario(loaded, status);
+    if (!status.ok() && !chosen.is_stopped()) return fail_in_scenario(loaded, status);
   }
-  if (options.json) return print(exploration_json(loaded, report).dump(2) + "\n");
-  const Look look = Look::of(STDOUT_FILENO);
-  return print(intro_text({loaded, report.engine, report.version, look}, false) +
-               exploration_text(options.source, report, look));
+  const ExitCode code = show(options, loaded, report);
+  return code == ExitCode::ok && chosen.is_stopped() ? ExitCode::interrupted : code;
 }
 
 }  // namespace
@@ -78,7 +86,8 @@ void add_explore_command(CLI::App& app, Command& run) {
   command->add_flag("--json", options->json, "One JSON object");
   command->footer(
       "Exit code 0 if it ran, whatever happens, 2 if the command line is wrong, 3 for an error of the\n"
-      "scenario, the engine or the output.\n\n"
+      "scenario, the engine or the output,\n"
+      "130 if it was interrupted; then it shows what was seen until then.\n\n"
       "Example:\n  isolith explore doctors_on_call\n  isolith explore my.scenario --level snapshot --json");
   command->callback([options, &run] { run = [options] { return run_explore(*options); }; });
 }

@@ -10,6 +10,7 @@
 #include "anomalies/needless_abort.h"
 #include "tools/escape.h"
 #include "tools/run_text.h"
+#include "tools/terminal.h"
 #include "tools/text_layout.h"
 
 namespace isolith::tools {
@@ -162,8 +163,11 @@ Status explore_level(const anomalies::Scenario& scenario, ChosenEngine& chosen, 
   std::optional<anomalies::NeedlessAborts> aborts;
   if (chosen.isolith() != nullptr) aborts.emplace(execution, *chosen.isolith(), serial);
   std::optional<Schedule> shortest;
+  Progress progress("exploring " + level);
   const auto visit = [&](const Run& run) -> Status {
+    if (chosen.is_stopped()) return {StatusCode::aborted, "stopped by a signal"};
     if (Status status = judgement.add(run); !status.ok()) return status;
+    progress.show(with_separators(judgement.runs()) + " orders were run");
     if (judgement.last_shows() && (!shortest || is_simpler(run.trace.schedule, *shortest))) {
       shortest = run.trace.schedule;
     }
@@ -171,8 +175,10 @@ Status explore_level(const anomalies::Scenario& scenario, ChosenEngine& chosen, 
     return aborts ? aborts->add(run) : Status();
   };
   Status status = anomalies::explore(execution, options, visit, explored.exploration);
+  const bool stopped = status.is(StatusCode::aborted);
+  if (stopped) explored.exploration.runs = judgement.runs();
   if (status.ok() && shortest) status = find_simplest(execution, serial, explored.exploration, *shortest);
-  if (!status.ok()) return status;
+  if (!status.ok() && !stopped) return status;
   explored.level = level;
   explored.showing = judgement.showing();
   explored.waiting = judgement.waiting();
@@ -182,12 +188,12 @@ Status explore_level(const anomalies::Scenario& scenario, ChosenEngine& chosen, 
     explored.refused = aborts->aborts();
     explored.needless = aborts->needless();
   }
-  if (!shortest) return {};
+  if (!shortest) return status;
   explored.shortest = anomalies::to_string(*shortest, execution.program());
   Result<std::string> fault = anomalies::find_serial_fault(execution);
   if (!fault.ok()) return std::move(fault).status();
   explored.serial_fault = *std::move(fault);
-  return {};
+  return status;
 }
 
 std::string exploration_text(const std::string& source, const ExplorationReport& report, const Look& look) {

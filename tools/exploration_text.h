@@ -46,6 +46,7 @@ struct ExplorationReport {
 // The order with fewer changes from one session to another, then the one that is first in the alphabet.
 bool is_simpler(const anomalies::Schedule& left, const anomalies::Schedule& right);
 
+// `aborted`: it was stopped by a signal; `explored` tells of the runs until then.
 Status explore_level(const anomalies::Scenario& scenario, ChosenEngine& chosen, const std::string& level,
                      const anomalies::ExploreOptions& options, ExploredLevel& explored);
 

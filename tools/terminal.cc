@@ -70,14 +70,26 @@ std::string Palette::dress(std::string_view code, std::string_view text) const {
 Progress::Progress(std::string title)
     : title_(std::move(title)), enabled_(is_terminal(STDERR_FILENO)), begin_(Clock::now()), next_(begin_) {}
 
-void Progress::show(std::uint64_t rows, std::uint64_t bytes) {
+// Whether the line is to be written now; then it is.
+bool Progress::is_due() {
   constexpr std::chrono::milliseconds kInterval{200};
-  if (!enabled_) return;
+  if (!enabled_) return false;
   const Clock::time_point now = Clock::now();
-  if (now < next_) return;
+  if (now < next_) return false;
   next_ = now + kInterval;
   shown_ = true;
-  const double seconds = std::chrono::duration<double>(now - begin_).count();
+  return true;
+}
+
+void Progress::show(std::string_view figures) {
+  if (!is_due()) return;
+  const std::string line = fmt::format("\r\x1b[K{}  {}", title_, figures);
+  std::fputs(line.c_str(), stderr);
+}
+
+void Progress::show(std::uint64_t rows, std::uint64_t bytes) {
+  if (!is_due()) return;
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
   const auto rows_per_second =
       static_cast<std::uint64_t>(seconds > 0 ? static_cast<double>(rows) / seconds : 0);
   const std::string line = fmt::format("\r\x1b[K{}  {} rows  {}  {} rows/s", title_, with_separators(rows),

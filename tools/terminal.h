@@ -65,11 +65,16 @@ class Progress {
   // Shows the figures, at most a few times a second.
   void show(std::uint64_t rows, std::uint64_t bytes);
 
+  // ... or these, in words.
+  void show(std::string_view figures);
+
   // Takes the line away.
   void clear();
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  bool is_due();
 
   std::string title_;
   bool enabled_;

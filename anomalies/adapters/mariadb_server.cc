@@ -42,13 +42,12 @@ Result<std::unique_ptr<MariadbConnection>> connect_when_ready(const MariadbServe
     auto connection = MariadbConnection::open(server.socket(), "");
     if (connection.ok()) return connection;
     if (!server.process->is_running()) {
-      return Status(StatusCode::io_error, "MariaDB's server did not start: " + last_words(server.home.log) +
-                                              "; all it said is in " + server.home.log);
+      return Status(StatusCode::io_error, "MariaDB's server did not start: " + last_words(server.home.log));
     }
     if (std::chrono::steady_clock::now() > limit) {
       return Status(StatusCode::io_error, "MariaDB's server is not ready after 60 s (" +
-                                              std::string(connection.status().message()) +
-                                              "); what it said is in " + server.home.log);
+                                              in_one_line(connection.status().message()) +
+                                              "); its log ends: " + last_words(server.home.log));
     }
     std::this_thread::sleep_for(kReadyPoll);
   }
@@ -72,8 +71,9 @@ std::string mariadb_programs() { return find_server(); }
 
 Status MariadbServer::gone(const std::string& why) const {
   return {StatusCode::io_error,
-          "MariaDB's server (process " + std::to_string(process->server()) + ") is gone: " + why +
-              "; open the engine again to start another one, what this one said is in " + home.log};
+          "MariaDB's server (process " + std::to_string(process->server()) +
+              ") is gone: " + in_one_line(why) +
+              "; run the command again to start another one; this one's log ends: " + last_words(home.log)};
 }
 
 Result<MariadbServer> start_mariadb(const std::string& directory) {

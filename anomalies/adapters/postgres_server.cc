@@ -101,13 +101,12 @@ Result<std::unique_ptr<PostgresConnection>> connect_when_ready(const ServerHome&
     auto connection = PostgresConnection::open(home.scratch, false);
     if (connection.ok()) return connection;
     if (!process.is_running()) {
-      return Status(StatusCode::io_error, "PostgreSQL's server did not start: " + last_words(home.log) +
-                                              "; all it said is in " + home.log);
+      return Status(StatusCode::io_error, "PostgreSQL's server did not start: " + last_words(home.log));
     }
     if (std::chrono::steady_clock::now() > limit) {
       return Status(StatusCode::io_error, "PostgreSQL's server is not ready after 60 s (" +
-                                              std::string(connection.status().message()) +
-                                              "); what it said is in " + home.log);
+                                              in_one_line(connection.status().message()) +
+                                              "); its log ends: " + last_words(home.log));
     }
     std::this_thread::sleep_for(kReadyPoll);
   }
@@ -140,8 +139,9 @@ std::string postgres_programs() {
 
 Status PostgresServer::gone(const std::string& why) const {
   return {StatusCode::io_error,
-          "PostgreSQL's server (process " + std::to_string(process->server()) + ") is gone: " + why +
-              "; open the engine again to start another one, what this one said is in " + home.log};
+          "PostgreSQL's server (process " + std::to_string(process->server()) +
+              ") is gone: " + in_one_line(why) +
+              "; run the command again to start another one; this one's log ends: " + last_words(home.log)};
 }
 
 Result<PostgresServer> start_postgres(const std::string& directory) {

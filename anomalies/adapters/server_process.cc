@@ -217,6 +217,18 @@ Status run_to_end(const ServerHome& home, const std::vector<std::string>& argume
   return {StatusCode::io_error, arguments.front() + " failed: " + last_words(home.log)};
 }
 
+std::string in_one_line(std::string_view text) {
+  std::string line;
+  bool blank = false;
+  for (const char c : text) {
+    const bool is_blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    if (!is_blank && blank && !line.empty()) line += ' ';
+    if (!is_blank) line += c;
+    blank = is_blank;
+  }
+  return line;
+}
+
 std::string last_words(const std::string& log) {
   std::ifstream file(log);
   std::vector<std::string> lines;
@@ -227,7 +239,7 @@ std::string last_words(const std::string& log) {
   }
   if (lines.empty()) return "it said nothing";
   std::string words;
-  for (const std::string& line : lines) words += (words.empty() ? "" : " | ") + line;
+  for (const std::string& line : lines) words += (words.empty() ? "" : " | ") + in_one_line(line);
   return words;
 }
 

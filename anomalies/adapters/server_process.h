@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -61,6 +62,9 @@ Result<ServerHome> prepare_home(const std::string& directory, const char* accoun
 
 // Runs a program of the server to its end. `io_error` with the last lines of the log if it fails.
 Status run_to_end(const ServerHome& home, const std::vector<std::string>& arguments);
+
+// With one blank for each stretch of blanks, tabs and ends of lines.
+std::string in_one_line(std::string_view text);
 
 // The last lines of what the server said, on one line.
 std::string last_words(const std::string& log);

@@ -40,7 +40,7 @@ std::string repeated(std::string_view text, int times) {
 
 TEST(ScenarioError, TheFileIsUtf8TextOfAtMostOneMebibyte) {
   EXPECT_EQ(error_of(std::string_view("scenario a\000b\n", 13)),
-            "1:11: a NUL byte stands here; a scenario is plain text: save the file as UTF-8");
+            "1:11: this is not a text file: a NUL byte stands here");
   EXPECT_EQ(error_of("scenario a\n\033\n"), "2:1: a control character (U+001B) stands here; delete it");
   EXPECT_EQ(error_of("scenario é\302\205\n"), "1:11: a control character (U+0085) stands here; delete it");
   EXPECT_EQ(error_of("scenario a\015b\n"), "1:11: a CR stands inside of a line; end lines with LF or CR LF");
@@ -48,8 +48,10 @@ TEST(ScenarioError, TheFileIsUtf8TextOfAtMostOneMebibyte) {
   EXPECT_EQ(error_of("scenario \355\240\200\n"), "1:10: a byte here is not UTF-8; save the file as UTF-8");
   EXPECT_EQ(error_of("scenario 😀\370\n"), "1:11: a byte here is not UTF-8; save the file as UTF-8");
   EXPECT_EQ(error_of("scenario \300\200\n"), "1:10: a byte here is not UTF-8; save the file as UTF-8");
-  EXPECT_EQ(error_of(std::string_view("\377\376s\000c\000", 6)),
-            "1:1: a byte here is not UTF-8; save the file as UTF-8");
+  EXPECT_EQ(error_of(std::string_view("\377\376s\000c\000", 6)), "1:1: this is UTF-16; save it as UTF-8");
+  EXPECT_EQ(error_of(std::string_view("\177ELF\002\377\000", 7)),
+            "1:1: a control character (U+007F) stands here; delete it");
+  EXPECT_EQ(error_of(std::string_view("PK\377\000", 4)), "1:3: this is not a text file");
 }
 
 TEST(ScenarioError, AScenarioHasATitleFirstAndASession) {
@@ -89,15 +91,34 @@ TEST(ScenarioError, UnknownSectionsSayWhatWasMeant) {
   EXPECT_EQ(error_of("scenario a\nzebra\n"),
             "2:1: there is no section `zebra`; the sections are scenario, shows, story, table, session, "
             "order, invariant, anomaly, expect");
-  EXPECT_EQ(error_of("scenario a\ncommit\n"),
-            "2:1: there is no section `commit`; rows, steps and expectations are indented: write blanks in "
-            "front of them");
+  EXPECT_EQ(error_of("scenario a\ncommit\n"), "2:1: `commit` is a step; indent it");
   EXPECT_EQ(error_of("scenario a\nx = get t/a\n"),
             "2:1: there is no section `x`; rows, steps and expectations are indented: write blanks in front "
             "of them");
   EXPECT_EQ(error_of("scenario a\nсессия\n"),
             "2:1: a section was expected, not `сессия`; the sections are scenario, shows, story, table, "
             "session, order, invariant, anomaly, expect");
+}
+
+TEST(ScenarioError, WhatNewcomersWrite) {
+  EXPECT_EQ(error_of("  scenario a\n"),
+            "1:3: `scenario` begins in the first column; delete the blanks before it");
+  EXPECT_EQ(error_of("scenario a\n  table t\n"),
+            "2:3: `table` begins in the first column; delete the blanks before it");
+  EXPECT_EQ(error_of("scenario a\n// add\n"), "2:1: a comment begins with `#`, not with `//`");
+  EXPECT_EQ(error_in_session("  // add\n"), "7:3: a comment begins with `#`, not with `//`");
+  EXPECT_EQ(error_in_session("  commit // done\n"), "7:10: a comment begins with `#`, not with `//`");
+  EXPECT_EQ(error_of("scenario a\nsession Wörker\n"),
+            "2:9: `Wörker` is no name; a name is letters (a to z), digits and _");
+  EXPECT_EQ(error_in_session("  x = cuont t\n"),
+            "7:7: a step that reads was expected, not `cuont`; did you mean `count`?");
+  EXPECT_EQ(error_in_session("  n = count t\n  x = n + 1 # more\n"),
+            "8:7: `n + 1` is no step; write it where it is used");
+  EXPECT_EQ(error_in_session("  x = 1 + 1\n"), "7:7: `1 + 1` is no step; write it where it is used");
+  EXPECT_EQ(error_in_session("  x = count t/a .. y\n"),
+            "7:17: a blank stands before the `..`; write FROM..TO without");
+  EXPECT_EQ(error_at_end("order A1, B1"), "9:7: \"A1,\": no commas; blanks stand between steps");
+  EXPECT_EQ(error_at_end("order a1 B1"), "9:7: \"a1\": did you mean A?");
 }
 
 TEST(ScenarioError, TablesAndRows) {
@@ -407,7 +428,7 @@ TEST(ScenarioError, OrdersThatAreNone) {
             "9:19: \"B3\": B has 2 steps, and all of them were named before");
   EXPECT_EQ(error_at_end("order A2 A1 B1 B2"), "9:7: \"A2\": the next step of A is A1");
   EXPECT_EQ(error_at_end("order  A1 C1"), "9:11: \"C1\": there is no such session; the sessions are A, B");
-  EXPECT_EQ(error_at_end("order A1, B1"), "9:7: \"A1,\": no step is written like this; write A, A1 or A!");
+  EXPECT_EQ(error_at_end("order A1, B1"), "9:7: \"A1,\": no commas; blanks stand between steps");
   EXPECT_EQ(
       error_at_end("order all A1"),
       "9:11: `A1` is unexpected here; write `order all` alone, or the steps, as in `order A1 B1 A2 B2`");

@@ -81,7 +81,7 @@ TEST(Schedule, ErrorsSayWhereAndWhatWouldBeRight) {
             "schedule, column 4: \"--\": a step was expected, like A or A1 (A! ends a wait); the sessions "
             "are A, B");
   EXPECT_EQ(parse("A1,B1,A2", program),
-            "schedule, column 1: \"A1,B1,A2\": no step is written like this; write A, A1 or A!");
+            "schedule, column 1: \"A1,B1,A2\": no commas; blanks stand between steps");
   EXPECT_EQ(parse("A99999999999999999999", program),
             "schedule, column 1: \"A99999999999999999999\": there is no such session; the sessions are A, B");
 }
