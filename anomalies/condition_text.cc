@@ -1,26 +1,7 @@
 #include "anomalies/condition_text.h"
 
-#include <string_view>
-
 namespace isolith::anomalies {
 namespace {
-
-std::string_view name_of(Operator op) {
-  switch (op) {
-    case Operator::get:
-      return "get";
-    case Operator::scan:
-      return "scan";
-    case Operator::count:
-      return "count";
-    case Operator::sum:
-      return "sum";
-    case Operator::exists:
-      return "exists";
-    default:
-      return "";
-  }
-}
 
 std::string describe(const Target& target, const Scenario& scenario) {
   std::string text = scenario.tables[target.table].name;
@@ -31,13 +12,12 @@ std::string describe(const Target& target, const Scenario& scenario) {
 }
 
 void add_values(const Expression& condition, const Scenario& scenario, const Run& run, std::string& text) {
-  const std::string_view read = name_of(condition.op);
   std::string what;
   if (condition.op == Operator::variable) {
     const SessionScript& session = scenario.sessions[condition.session];
     what.append(session.name).append(".").append(session.variables[condition.variable]);
-  } else if (!read.empty()) {
-    what.append(read).append(" ").append(describe(condition.target, scenario));
+  } else if (reads_state(condition.op)) {
+    what.append(symbol_of(condition.op)).append(" ").append(describe(condition.target, scenario));
     if (!condition.operands.empty()) what += " where ...";
   } else {
     for (const Expression& operand : condition.operands) add_values(operand, scenario, run, text);

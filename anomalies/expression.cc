@@ -6,30 +6,8 @@
 #include <utility>
 
 namespace isolith::anomalies {
-namespace {
 
-const char* kind_of(const Value& value) {
-  switch (value.index()) {
-    case 0:
-      return "something that was not read";
-    case 1:
-      return "absent";
-    case 2:
-      return "a truth";
-    case 3:
-      return "a number";
-    default:
-      return "a text";
-  }
-}
-
-bool is_unread(const Value& value) { return std::holds_alternative<Unread>(value); }
-
-Status error_at(Place place, const std::string& what) {
-  return {StatusCode::invalid_argument, to_text(place) + ": " + what};
-}
-
-std::string_view symbol_of(Operator op) {
+std::string_view symbol_of(Operator op) noexcept {
   switch (op) {
     case Operator::negate:
     case Operator::subtract:
@@ -73,6 +51,29 @@ std::string_view symbol_of(Operator op) {
     default:
       return "value";
   }
+}
+
+namespace {
+
+const char* kind_of(const Value& value) {
+  switch (value.index()) {
+    case 0:
+      return "something that was not read";
+    case 1:
+      return "absent";
+    case 2:
+      return "a truth";
+    case 3:
+      return "a number";
+    default:
+      return "a text";
+  }
+}
+
+bool is_unread(const Value& value) { return std::holds_alternative<Unread>(value); }
+
+Status error_at(Place place, const std::string& what) {
+  return {StatusCode::invalid_argument, to_text(place) + ": " + what};
 }
 
 Status needs(const Expression& expression, const char* what, const Value& found) {

@@ -72,6 +72,12 @@ enum class Operator : std::uint8_t {
   get, scan, count, sum, exists,  // of a state: `target`, and where the one operand is true, if there is one
 };
 
+// As it is written: "+", "and", "count".
+std::string_view symbol_of(Operator op) noexcept;
+
+// Whether it is one of `get` to `exists`: a question to the tables.
+constexpr bool reads_state(Operator op) noexcept { return op >= Operator::get; }
+
 struct Expression {
   Operator op = Operator::literal;
   Place place;

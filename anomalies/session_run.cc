@@ -74,7 +74,7 @@ void SessionRun::take(std::uint32_t step_index) {
     end_run();
     operation.end = OperationEnd::passed_over;
   } else if (is_first && (state_.is_excluded.empty() || !state_.is_excluded[transaction_])) {
-    Status status = begin(step, operation);
+    Status status = begin(step);
     if (status.ok() && step.kind != StepKind::begin) status = perform(step, operation);
     conclude(step, status, operation);
   } else if (active_) {
@@ -87,7 +87,7 @@ void SessionRun::take(std::uint32_t step_index) {
   state_.run->operations.push_back(std::move(operation));
 }
 
-Status SessionRun::begin(const Step& step, Operation& /*operation*/) {
+Status SessionRun::begin(const Step& step) {
   BeginOptions options;
   options.level = record().level;
   options.read_only = script_.read_only;

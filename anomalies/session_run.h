@@ -66,7 +66,7 @@ class SessionRun {
 
   // Each returns what the engine or an evaluation said.
   Status perform(const Step& step, Operation& operation);
-  Status begin(const Step& step, Operation& operation);
+  Status begin(const Step& step);
   Status get(const Step& step, Operation& operation);
   Status write(const Step& step, Operation& operation);
   Status read_range(const Step& step, Operation& operation);

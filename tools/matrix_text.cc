@@ -212,20 +212,7 @@ std::string for_table(std::string_view text) {
   return safe;
 }
 
-std::string_view markdown_word(const Cell& cell) {
-  if (!cell.status.ok()) return "not run";
-  switch (cell.verdict) {
-    case Verdict::happens:
-      return "**happens**";
-    case Verdict::waiting:
-      return "waits";
-    case Verdict::aborting:
-      return "aborts";
-    case Verdict::snapshot:
-      return "reads";
-  }
-  return "";
-}
+std::string_view markdown_word(const Cell& cell) { return happens(cell) ? "**happens**" : word_of(cell); }
 
 }  // namespace
 
