@@ -1,6 +1,7 @@
 // Scenarios on isolith, through its public interface alone.
 #include "anomalies/isolith_engine.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -10,7 +11,9 @@
 namespace isolith::anomalies {
 namespace {
 
-constexpr std::array kLevels = {Isolation::read_uncommitted, Isolation::read_committed, Isolation::snapshot};
+constexpr std::array kLevels = {Isolation::read_uncommitted, Isolation::read_committed,
+                                Isolation::repeatable_read,  Isolation::snapshot,
+                                Isolation::serializable_2pl, Isolation::serial};
 
 std::string claim_of(Isolation level) {
   switch (level) {
@@ -20,6 +23,12 @@ std::string claim_of(Isolation level) {
       return "no dirty reads; each operation sees what is committed then";
     case Isolation::snapshot:
       return "reads one snapshot; the first of two writers of a key wins";
+    case Isolation::repeatable_read:
+      return "what was read stays so; rows may appear in a range";
+    case Isolation::serializable_2pl:
+      return "as one after the other: what was read is locked, ranges too";
+    case Isolation::serial:
+      return "one writer at a time";
   }
   return "";
 }
@@ -32,6 +41,11 @@ Reach reach_of(Isolation level) {
       return {true, true, View::committed};
     case Isolation::snapshot:
       return {true, true, View::snapshot};
+    case Isolation::repeatable_read:
+    case Isolation::serializable_2pl:
+      return {true, false, View::committed};
+    case Isolation::serial:
+      break;  // a begin waits for whoever writes anywhere
   }
   return {};
 }
@@ -42,6 +56,8 @@ class Overwriting final : public IsolationPolicy {
   explicit Overwriting(Isolation level) : level_(policy_of(level)) {}
   [[nodiscard]] std::string_view name() const noexcept override { return level_.name(); }
   [[nodiscard]] ReadView read_view() const noexcept override { return level_.read_view(); }
+  [[nodiscard]] ReadLocks read_locks() const noexcept override { return level_.read_locks(); }
+  [[nodiscard]] bool runs_alone() const noexcept override { return level_.runs_alone(); }
   [[nodiscard]] WriteRule on_committed_version(const MetVersion& /*met*/) const noexcept override {
     return WriteRule::overwrite;
   }
@@ -52,8 +68,10 @@ class Overwriting final : public IsolationPolicy {
 
 const IsolationPolicy& overwriting(Isolation level) {
   static const std::array<Overwriting, kLevels.size()> policies{
-      Overwriting(kLevels[0]), Overwriting(kLevels[1]), Overwriting(kLevels[2])};
-  return policies[static_cast<std::size_t>(level)];
+      Overwriting(kLevels[0]), Overwriting(kLevels[1]), Overwriting(kLevels[2]),
+      Overwriting(kLevels[3]), Overwriting(kLevels[4]), Overwriting(kLevels[5])};
+  const auto at = std::find(kLevels.begin(), kLevels.end(), level);
+  return policies[static_cast<std::size_t>(at - kLevels.begin())];
 }
 
 Status over() { return {StatusCode::aborted, "the transaction is over"}; }
@@ -88,9 +106,7 @@ class Session final : public EngineSession {
 
   Status get(std::uint32_t table, std::string_view key, ReadLock lock, std::string& value) override {
     if (!transaction_) return over();
-    if (lock == ReadLock::share) {
-      return {StatusCode::invalid_argument, "isolith has no get_for_share yet; get_for_update locks the key"};
-    }
+    if (lock == ReadLock::share) return transaction_->get_for_share(shared_.tables[table], key, value);
     if (lock == ReadLock::none) return transaction_->get(shared_.tables[table], key, value);
     return transaction_->get_for_update(shared_.tables[table], key, value);
   }

@@ -55,11 +55,17 @@ std::string_view to_string(ConflictReason reason) noexcept {
 }
 
 Status::Status(StatusCode code, std::string message, int system_error)
-    : code_(code), detail_(new Detail{std::move(message), system_error, {}}) {}
+    : code_(code), detail_(new Detail{std::move(message), system_error, {}, {}}) {}
 
 Status Status::conflict(ConflictReason reason, std::string message, ConflictReport report) {
   Status status = conflict(reason, std::move(message));
   status.detail_->report = std::move(report);
+  return status;
+}
+
+Status Status::conflict(ConflictReason reason, std::string message, DeadlockReport report) {
+  Status status = conflict(reason, std::move(message));
+  status.detail_->deadlock = std::move(report);
   return status;
 }
 

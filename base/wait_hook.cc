@@ -44,6 +44,10 @@ std::string_view to_string(WaitKind kind) noexcept {
   switch (kind) {
     case WaitKind::write_lock:
       return "write_lock";
+    case WaitKind::range_lock:
+      return "range_lock";
+    case WaitKind::table_lock:
+      return "table_lock";
     case WaitKind::checkpoint_gate:
       return "checkpoint_gate";
     case WaitKind::group_commit:

@@ -10,8 +10,9 @@
 //   kExclusive         one holder, who may change the bytes, the frame, or load and evict
 //
 // Memory order (Boehm, "Can Seqlocks Get Along With Programming Language Memory Models?", 2012):
-//   1. `lock`: CAS to kExclusive (acquire), then a release fence: whoever sees a byte that the holder wrote,
-//      and then loads the word behind an acquire fence, sees kExclusive or a later version.
+//   1. `lock`: CAS to kExclusive (acquire; sequentially consistent, which locking/README.md needs), then a
+//      release fence: whoever sees a byte that the holder wrote, and then loads the word behind an acquire
+//      fence, sees kExclusive or a later version.
 //   2. `unlock`: version + 1 stored with release: whoever loads that version with acquire sees all bytes.
 //   3. An optimistic reader loads the word (acquire), reads bytes, `validate`s: acquire fence, load the word
 //      again. The same version and not kExclusive means that no holder began and ended, and none had begun,
@@ -65,7 +66,7 @@ class LatchWord {
   }
 
   bool try_lock(std::uint64_t seen) noexcept {
-    if (!word_.compare_exchange_strong(seen, make(version(seen), kExclusive), std::memory_order_acquire,
+    if (!word_.compare_exchange_strong(seen, make(version(seen), kExclusive), std::memory_order_seq_cst,
                                        std::memory_order_relaxed)) {
       return false;
     }

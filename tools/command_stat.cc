@@ -1,6 +1,8 @@
 // `isolith stat`: figures of a database, or of one table.
 #include <fmt/format.h>
+
 #include <unistd.h>
+#include <algorithm>
 
 #include <chrono>
 #include <memory>
@@ -83,6 +85,8 @@ std::vector<Figure> figures_of(const Observation& seen) {
       {"aborts", "aborts", seen.stats.aborts},
       {"lock_waits", "waits for locks", seen.stats.lock_waits},
       {"deadlocks", "deadlocks", seen.stats.deadlocks},
+      {"lock_bytes", "bytes of read locks", seen.stats.lock_bytes},
+      {"lock_escalations", "locks widened", seen.stats.lock_escalations},
       {"active_transactions", "active transactions", seen.stats.active_transactions},
   };
 }
@@ -123,6 +127,13 @@ ExitCode print(const std::vector<Figure>& figures, bool as_json) {
   return tools::print(as_json ? json_of(figures).dump(2) + "\n" : text_of(figures));
 }
 
+// "T7", or "R3" for a transaction that only reads.
+std::string name_of(std::uint64_t transaction) {
+  constexpr std::uint64_t kReaders = std::uint64_t{1} << 62;
+  return transaction < kReaders ? fmt::format("T{}", transaction)
+                                : fmt::format("R{}", transaction - kReaders);
+}
+
 nlohmann::ordered_json json_of(const TransactionInfo& info) {
   return {{"id", info.id},
           {"level", escape(info.level)},
@@ -146,10 +157,45 @@ std::string text_of(const std::vector<TransactionInfo>& transactions, std::uint6
     const bool holds = info.snapshot != 0 && info.snapshot == horizon && !info.too_old;
     const std::string snapshot = info.snapshot == 0 ? "-" : with_separators(info.snapshot);
     text +=
-        fmt::format(kRow, holds ? "*" : " ", info.id == 0 ? "-" : with_separators(info.id),
-                    escape(info.level), readable_seconds(static_cast<double>(info.age_ms) / 1000),
+        fmt::format(kRow, holds ? "*" : " ", info.id == 0 ? "-" : name_of(info.id), escape(info.level),
+                    readable_seconds(static_cast<double>(info.age_ms) / 1000),
                     info.too_old ? "too old" : snapshot, with_separators(info.snapshot_age_commits),
                     with_separators(info.held_versions), readable_bytes(info.held_bytes), escape(info.label));
+  }
+  return text;
+}
+
+std::string place_of(const LockInfo& lock) {
+  if (lock.table.empty()) return "the database";
+  if (lock.is_whole) return escape(lock.table);
+  if (!lock.is_range) return escape(lock.table) + "/" + escape(lock.key);
+  return escape(lock.table) + "/" + escape(lock.key) + ".." + (lock.hi ? escape(*lock.hi) : std::string());
+}
+
+nlohmann::ordered_json json_of(const LockInfo& lock) {
+  nlohmann::ordered_json object = {{"transaction", lock.transaction}, {"mode", lock.mode},
+                                   {"table", escape(lock.table)},     {"whole", lock.is_whole},
+                                   {"key", escape(lock.key)},         {"range", lock.is_range}};
+  object["hi"] = lock.hi ? nlohmann::ordered_json(escape(*lock.hi)) : nlohmann::ordered_json(nullptr);
+  object["waiting"] = lock.is_waiting;
+  object["waits_for"] = lock.waits_for;
+  return object;
+}
+
+// Who has locked what, and who waits, and how long each transaction is there.
+std::string text_of(const std::vector<LockInfo>& locks, const std::vector<TransactionInfo>& transactions) {
+  constexpr const char* kRow = "  {:>10}  {:<18} {:>10}  {:<40}  {}\n";
+  if (locks.empty()) return "";
+  std::string text = "\n" + fmt::format(kRow, "id", "mode", "age", "lock", "waits for");
+  for (const LockInfo& lock : locks) {
+    const auto info = std::find_if(transactions.begin(), transactions.end(),
+                                   [&](const TransactionInfo& one) { return one.id == lock.transaction; });
+    std::string others;
+    for (const std::uint64_t other : lock.waits_for) others += (others.empty() ? "" : ", ") + name_of(other);
+    text += fmt::format(
+        kRow, name_of(lock.transaction), lock.mode,
+        info == transactions.end() ? "-" : readable_seconds(static_cast<double>(info->age_ms) / 1000),
+        place_of(lock), others);
   }
   return text;
 }
@@ -158,10 +204,15 @@ std::string text_of(const std::vector<TransactionInfo>& transactions, std::uint6
 std::string shown(const Observation& seen, bool as_json, bool compact) {
   std::vector<Figure> figures = figures_of(seen);
   for (Figure& figure : figures_of(seen.stats)) figures.push_back(std::move(figure));
-  if (!as_json) return text_of(figures) + "\n" + text_of(seen.transactions, seen.stats.oldest_snapshot);
+  if (!as_json) {
+    return text_of(figures) + "\n" + text_of(seen.transactions, seen.stats.oldest_snapshot) +
+           text_of(seen.locks, seen.transactions);
+  }
   nlohmann::ordered_json object = json_of(figures);
   object["transactions"] = nlohmann::ordered_json::array();
   for (const TransactionInfo& info : seen.transactions) object["transactions"].push_back(json_of(info));
+  object["locks"] = nlohmann::ordered_json::array();
+  for (const LockInfo& lock : seen.locks) object["locks"].push_back(json_of(lock));
   return object.dump(compact ? -1 : 2) + "\n";
 }
 

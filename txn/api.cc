@@ -83,7 +83,12 @@ Result<std::size_t> Transaction::get_part(const Table& table, std::string_view k
 }
 
 Status Transaction::get_for_update(const Table& table, std::string_view key, std::string& value) {
-  return state_ == nullptr ? over() : core_->get_for_update(*state_, table, key, value);
+  return get_for_update(table, key, value, IfLocked::wait);
+}
+
+Status Transaction::get_for_update(const Table& table, std::string_view key, std::string& value,
+                                   IfLocked if_locked) {
+  return state_ == nullptr ? over() : core_->get_for_update(*state_, table, key, value, if_locked);
 }
 
 Result<std::string> Transaction::get_for_update(const Table& table, std::string_view key) {
@@ -93,14 +98,34 @@ Result<std::string> Transaction::get_for_update(const Table& table, std::string_
   return value;
 }
 
+Status Transaction::get_for_share(const Table& table, std::string_view key, std::string& value) {
+  return get_for_share(table, key, value, IfLocked::wait);
+}
+
+Status Transaction::get_for_share(const Table& table, std::string_view key, std::string& value,
+                                  IfLocked if_locked) {
+  return state_ == nullptr ? over() : core_->get_for_share(*state_, table, key, value, if_locked);
+}
+
+Result<std::string> Transaction::get_for_share(const Table& table, std::string_view key) {
+  std::string value;
+  Status status = get_for_share(table, key, value);
+  if (!status.ok()) return status;
+  return value;
+}
+
 Result<Snapshot> Transaction::snapshot() {
   if (state_ == nullptr) return over();
   return core_->snapshot_of(*state_);
 }
 
-Result<Cursor> Transaction::cursor(const Table& table, const KeyRange& range) {
+Result<Cursor> Transaction::cursor(const Table& table, const KeyRange& range, const CursorOptions& options) {
   if (state_ == nullptr) return over();
-  return core_->cursor(*state_, table, range);
+  return core_->cursor(*state_, table, range, options);
+}
+
+Status Transaction::lock_table(const Table& table, TableLock lock, IfLocked if_locked) {
+  return state_ == nullptr ? over() : core_->lock_table(*state_, table, lock, if_locked);
 }
 
 Status Transaction::put(const Table& table, std::string_view key, std::string_view value) {
@@ -160,7 +185,7 @@ Status Transaction::abort() { return state_ == nullptr ? over() : core_->abort(*
 bool Transaction::active() const noexcept { return state_ != nullptr && state_->phase == txn::Phase::active; }
 
 std::uint64_t Transaction::id() const noexcept {
-  return state_ == nullptr ? 0 : state_->id.load(std::memory_order_relaxed);
+  return state_ == nullptr ? 0 : state_->owner.number.load(std::memory_order_relaxed);
 }
 
 // ---- Database ----
@@ -219,6 +244,10 @@ Result<Snapshot> Database::snapshot_at(std::uint64_t timestamp) {
 
 std::vector<TransactionInfo> Database::active_transactions() {
   return core_ == nullptr ? std::vector<TransactionInfo>() : core_->active_transactions();
+}
+
+std::vector<LockInfo> Database::locks() {
+  return core_ == nullptr ? std::vector<LockInfo>() : core_->locks();
 }
 
 Result<std::vector<std::string>> Database::tables() {

@@ -153,7 +153,7 @@ Result<std::vector<std::string>> Core::tables() {
   Result<Transaction> transaction = begin(Isolation::read_committed);
   TRY(transaction);
   TransactionState& state = *state_of(*transaction);
-  Result<Cursor> rows = cursor(state, handle_of(*tables_.find(kCatalogTable)), KeyRange::all());
+  Result<Cursor> rows = cursor(state, handle_of(*tables_.find(kCatalogTable)), KeyRange::all(), {});
   TRY(rows);
   std::vector<std::string> names;
   for (rows->seek_first(); rows->valid(); rows->next()) names.emplace_back(rows->key());

@@ -22,6 +22,9 @@ struct Core::Change {
   btree::RowFlags flags = btree::RowFlags::none;         // `large` where the value is a reference
   std::size_t row_value_bytes = 0;                       // of the row that found no room
 
+  IfLocked if_locked = IfLocked::wait;
+  std::optional<locking::Request> request;               // where it stands in line
+
   // What it met.
   bool found = false;                                    // a row or a tombstone
   bool exists = false;                                   // a row

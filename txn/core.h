@@ -4,6 +4,7 @@
 //   core_read.cc      get                            cursor.cc         scans
 //   core_write.cc     put, insert, erase, locks      large_value.cc    values in page chains
 //   core_end.cc       commit, abort                  rollback.cc       undo, savepoints
+//   core_locks.cc     read locks, waiting for locks
 //   catalog.cc        tables                         collector.cc      old versions, tombstones, the horizon
 //   snapshots.cc      who reads from what
 //   checkpoint.cc     checkpoints                    verify.cc         checks and figures
@@ -34,6 +35,7 @@
 #include "btree/btree.h"
 #include "btree/page_chain.h"
 #include "isolith/database.h"
+#include "locking/lock_manager.h"
 #include "mvcc/held_versions.h"
 #include "mvcc/live_snapshots.h"
 #include "mvcc/spilled_versions.h"
@@ -45,7 +47,6 @@
 #include "txn/table_directory.h"
 #include "txn/transaction_state.h"
 #include "txn/undo_pool.h"
-#include "txn/wait_graph.h"
 #include "wal/log_writer.h"
 #include "wal/operation.h"
 
@@ -87,13 +88,20 @@ class Core {
   Status get(TransactionState& state, const Table& table, std::string_view key, std::string& value);
   Result<std::size_t> get_part(TransactionState& state, const Table& table, std::string_view key,
                                std::uint64_t offset, char* buffer, std::size_t length);
-  Result<Cursor> cursor(TransactionState& state, const Table& table, const KeyRange& range);
+  Result<Cursor> cursor(TransactionState& state, const Table& table, const KeyRange& range,
+                        const CursorOptions& options);
 
   // ---- core_write.cc ----
   Status write(TransactionState& state, const Table& table, std::string_view key, WriteKind kind,
                std::string_view value);
-  Status get_for_update(TransactionState& state, const Table& table, std::string_view key,
-                        std::string& value);
+  Status get_for_update(TransactionState& state, const Table& table, std::string_view key, std::string& value,
+                        IfLocked if_locked);
+
+  // ---- core_locks.cc ----
+  Status get_for_share(TransactionState& state, const Table& table, std::string_view key, std::string& value,
+                       IfLocked if_locked);
+  Status lock_table(TransactionState& state, const Table& table, TableLock lock, IfLocked if_locked);
+  std::vector<LockInfo> locks();
   Status append(TransactionState& state, const Table& table, std::string_view key, std::string_view piece);
   Result<std::uint64_t> erase_range(TransactionState& state, const Table& table, const KeyRange& range);
 
@@ -158,10 +166,13 @@ class Core {
   [[nodiscard]] Status writing_health() const;
   void fail_writing(const Status& reason);
 
+  struct Change;
+
   // core_read.cc
   mvcc::ReadRule read_rule(const TransactionState& state) const noexcept;
   Status find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
                   Found& found);
+  Status get_value(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value);
   Status find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
                          const mvcc::ReadRule& rule, std::string& value, Found& found);
   // To a snapshot a row that its own transaction has locked and not written is what it was before.
@@ -170,6 +181,8 @@ class Core {
     return rule.bounded && writer == rule.own && has(flags, btree::RowFlags::locked);
   }
   bool judge_version(TransactionState& state, const mvcc::ReadRule& rule, TransactionId writer);
+  Status find_locked_row(TransactionState& state, const TableInfo& table, std::string_view key,
+                         std::string& value, Found& found, IfLocked if_locked);
   bool find_older(TransactionState& state, const TableInfo& table, std::string_view key,
                   const mvcc::ReadRule& rule, TransactionId row_writer, std::string& value, Found& found);
   bool is_over(TransactionState& state, const mvcc::ReadRule& rule, TransactionId superseder);
@@ -185,17 +198,42 @@ class Core {
   static void copy_row(const btree::RowView& row, std::string& value, Found& found);
   static void copy_row(const mvcc::Version& version, std::string& value, Found& found);
 
+  // core_locks.cc
+  [[nodiscard]] locking::Request request_of(const TransactionState& state, const TableInfo* table,
+                                            std::string_view key, locking::Mode mode);
+  [[nodiscard]] std::optional<locking::Blocker> writer_of_row(TransactionId writer, Status& status);
+  // A conflict has ended the transaction.
+  Status after_wait(TransactionState& state, Status status);
+  Status intend_write(TransactionState& state, const TableInfo& table, IfLocked if_locked);
+  Status intend_slowly(TransactionState& state, const TableInfo* table, locking::Mode mode,
+                       IfLocked if_locked);
+  Status begin_alone(TransactionState& state);
+  Status lock_key(TransactionState& state, const TableInfo& table, std::string_view key,
+                  IfLocked if_locked = IfLocked::wait);
+  Status lock_range(TransactionState& state, const TableInfo& table, std::string_view lo,
+                    const std::optional<std::string>& hi, bool passes_line = false);
+  Status wait_for_writer(TransactionState& state, const TableInfo& table, std::string_view key,
+                         TransactionId writer, IfLocked if_locked);
+  Status share_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
+                   IfLocked if_locked);
+  Status update_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
+                    IfLocked if_locked);
+  Status wait_to_write(TransactionState& state, Change& change);
+  void leave_line(Change& change, bool is_written);
+  static locking::KeyPlace place_of(const TableInfo& table, std::string_view key) noexcept {
+    return {table.locks, table.id, key, locking::hash_of(table.id, key)};
+  }
+
   // core_write.cc
-  struct Change;
   enum class Outcome : std::uint8_t { done, wait, no_room, refused };
-  Status begin_writing(TransactionState& state);
+  Status begin_writing(TransactionState& state, IfLocked if_locked = IfLocked::wait);
   Status dropped_since(TransactionState& state, const TableInfo& table);
   static Status write_conflict(const TransactionState& state, const Change& change, Timestamp other_commit);
   Outcome try_change(TransactionState& state, Change& change, Status& status);
   Outcome change_leaf(TransactionState& state, Change& change, btree::ExclusiveGuard& leaf, Status& status);
   Outcome judge_change(TransactionState& state, Change& change, Status& status);
   Status write_row(TransactionState& state, const TableInfo& table, std::string_view key, WriteKind kind,
-                   std::string_view value);
+                   std::string_view value, IfLocked if_locked = IfLocked::wait);
   Status apply(TransactionState& state, Change& change);
   Status log_operation(TransactionState& state, const wal::Operation& operation);
   Status log_put(TransactionState& state, TableId table, std::string_view key, std::string_view value);
@@ -332,7 +370,7 @@ class Core {
   TableDirectory tables_;
   Slots slots_;
   Gate gate_;
-  std::unique_ptr<WaitGraph> waits_;
+  std::unique_ptr<locking::LockManager> locks_;
   RecoveryReport recovery_;
   PageId catalog_root_ = kNoPage;
   std::atomic<std::uint64_t> stamp_{0};

@@ -31,12 +31,15 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
                                         : policy_of(options.isolation.value_or(options_.default_isolation));
   const bool is_custom = options.policy != nullptr && options.snapshot == nullptr;
   state->policy = is_custom ? options.policy : &built_in;
+  state->read_locks = state->policy->read_locks();
+  state->lock_timeout_ms = options.lock_timeout_ms.value_or(options_.locks.timeout_ms);
   state->view = state->policy->read_view();
   if (base::is_mutant(base::Mutant::statement_snapshot_kept) && state->view == ReadView::newest_committed) {
     state->view = ReadView::snapshot;
   }
   state->as_of = Timestamp{0};
   state->seen_ts = Timestamp{0};
+  state->first_writes = state->writes;
   ++state->serial;
   state->start_ms.store(base::coarse_clock_ms(), std::memory_order_relaxed);
   state->built_in.store(is_custom ? nullptr : &built_in, std::memory_order_relaxed);
@@ -55,7 +58,9 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
     describe(*state, options.label);
   state->handles.store(1, std::memory_order_relaxed);
   state->phase = Phase::active;
-  return Transaction(this, state);
+  Transaction transaction(this, state);
+  if (state->policy->runs_alone()) TRY(begin_alone(*state));
+  return transaction;
 }
 
 Status Core::check_active(const TransactionState& state) const {
@@ -170,8 +175,7 @@ Status Core::abort(TransactionState& state) {
       fail_writing(status);
       state.phase = Phase::aborted;
       state.broken.store(true, std::memory_order_release);
-      state.ended.fetch_add(1, std::memory_order_seq_cst);
-      hook_.wake_all(state.ended);
+      locks_->end(state.owner);
       return status;
     }
     statuses_->set_aborted(state.own_id());
@@ -197,8 +201,6 @@ void Core::finish(TransactionState& state, Phase phase) {
   state.phase = phase;
   if (state.id.load(std::memory_order_relaxed) != 0) {
     state.id.store(0, std::memory_order_release);
-    state.ended.fetch_add(1, std::memory_order_seq_cst);
-    if (state.waiters.load(std::memory_order_seq_cst) != 0) hook_.wake_all(state.ended);
     state.redo.clear();
     if (state.redo.capacity() > wal::kUnitPayloadBytesMax) state.redo.shrink_to_fit();
     state.spilled = false;
@@ -220,6 +222,10 @@ void Core::finish(TransactionState& state, Phase phase) {
     if (held_by != 0 && raw(SnapshotWord::decode(word).ts) + 1 <= held_by) collect(state, Effort::brief);
   }
   if (state.start_ts.load(std::memory_order_relaxed) != 0) state.start_ts.store(0, std::memory_order_release);
+  state.written_table = nullptr;
+  if (state.owner.number.load(std::memory_order_relaxed) != 0 || state.owner.intents != 0) {
+    locks_->end(state.owner);
+  }
 }
 
 void Core::release_transaction(TransactionState& state) {

@@ -139,7 +139,10 @@ Status Core::open_files() {
   TRY(cache);
   cache_ = *std::move(cache);
   TRY(recover());
-  waits_ = std::make_unique<WaitGraph>(slots_, *statuses_, hook_);
+  locks_ = std::make_unique<locking::LockManager>(
+      hook_, options_.locks, [this](const std::function<void(locking::Owner&)>& visit) {
+        for (std::uint32_t i = 0; i < slots_.count(); ++i) visit(slots_.at(i).owner);
+      });
   recovery_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   begin_live_report();
   if (log_ != nullptr) background_ = std::thread([this] { run_background(); });

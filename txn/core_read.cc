@@ -9,6 +9,8 @@
 
 namespace isolith::txn {
 
+using base::is_mutant;
+using base::Mutant;
 using btree::Node;
 using btree::RowFlags;
 using btree::RowView;
@@ -16,8 +18,6 @@ using btree::Toward;
 using pages::OptimisticGuard;
 using pages::SharedGuard;
 using pages::Step;
-using base::is_mutant;
-using base::Mutant;
 
 mvcc::ReadRule Core::read_rule(const TransactionState& state) const noexcept {
   Timestamp as_of = state.as_of;
@@ -58,6 +58,9 @@ void Core::copy_row(const mvcc::Version& version, std::string& value, Found& fou
 
 Status Core::find_row(TransactionState& state, const TableInfo& table, std::string_view key,
                       std::string& value, Found& found) {
+  if (state.read_locks != ReadLocks::none) {
+    return find_locked_row(state, table, key, value, found, IfLocked::wait);
+  }
   const mvcc::ReadRule rule = read_rule(state);
   const btree::BTree tree(*cache_, table.root);
   const TransactionId horizon = statuses_->horizon();
@@ -82,6 +85,38 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   if (invisible) TRY(find_row_shared(state, table, key, rule, value, found));
   if (!found.exists) note_absence(state);
   return rule.bounded && !is_snapshot_intact(state) ? snapshot_failure(state) : Status();
+}
+
+// The key is locked: its newest row is what is read, once nobody is writing there.
+Status Core::find_locked_row(TransactionState& state, const TableInfo& table, std::string_view key,
+                             std::string& value, Found& found, IfLocked if_locked) {
+  const mvcc::ReadRule rule = {ReadView::newest_committed, state.own_id(), {}, false};
+  const btree::BTree tree(*cache_, table.root);
+  for (;;) {
+    TransactionId writer = kNoTransaction;
+    TRY(btree::retry([&](Status& failure) {
+      OptimisticGuard leaf;
+      if (const Step step = tree.find_leaf(Toward::key, key, leaf, failure); step != Step::ok) return step;
+      const Node& node = *Node::at(leaf.bytes());
+      const btree::Position at = node.lower_bound(key);
+      found.exists = false;
+      found.writer = kNoTransaction;
+      writer = kNoTransaction;
+      if (at.found) {
+        const RowView row = node.row(at.slot);
+        if (judge_version(state, rule, row.writer)) {
+          copy_row(row, value, found);
+        } else {
+          writer = row.writer;
+        }
+      }
+      return leaf.validate() ? Step::ok : Step::restart;
+    }));
+    if (writer == kNoTransaction) break;
+    TRY(wait_for_writer(state, table, key, writer, if_locked));
+  }
+  if (!found.exists) note_absence(state);
+  return {};
 }
 
 // The newest version is not for this reader: look into the version store, with the leaf held so that row and
@@ -159,9 +194,17 @@ Status Core::get(TransactionState& state, const Table& handle, std::string_view 
   const TableInfo* table = find_table(state, handle, status);
   if (table == nullptr) return status;
   TRY(check_key(key));
+  if (state.read_locks != ReadLocks::none) TRY(lock_key(state, *table, key));
+  return get_value(state, *table, key, value);
+}
+
+// Its value; a lock is held by then where one is needed.
+Status Core::get_value(TransactionState& state, const TableInfo& table, std::string_view key,
+                       std::string& value) {
+  Status status;
   for (pages::Backoff backoff;; backoff.pause()) {
     Found found;
-    TRY(find_row(state, *table, key, value, found));
+    TRY(find_row(state, table, key, value, found));
     if (!found.exists) return Status(StatusCode::not_found);
     if (!found.large) [[likely]]
       return {};
@@ -184,6 +227,7 @@ Result<std::size_t> Core::get_part(TransactionState& state, const Table& handle,
   const TableInfo* table = find_table(state, handle, status);
   if (table == nullptr) return status;
   TRY(check_key(key));
+  if (state.read_locks != ReadLocks::none) TRY(lock_key(state, *table, key));
   std::string value;
   for (pages::Backoff backoff;; backoff.pause()) {
     Found found;

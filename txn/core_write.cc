@@ -24,9 +24,12 @@ constexpr std::size_t kSpillBytes = std::size_t{48} << 10;
 
 }  // namespace
 
-Status Core::begin_writing(TransactionState& state) {
+Status Core::begin_writing(TransactionState& state, IfLocked if_locked) {
   if (state.undo != nullptr) [[likely]]
     return {};
+  if (!locks_->try_intend(state.owner, locks_->database(), locking::Mode::intend_write)) [[unlikely]] {
+    TRY(intend_slowly(state, nullptr, locking::Mode::intend_write, if_locked));
+  }
   // A checkpoint looks at `undo` with the gate closed.
   const GateHold inside(gate_, state);
   const TransactionId id = statuses_->begin();
@@ -34,6 +37,7 @@ Status Core::begin_writing(TransactionState& state) {
     return {StatusCode::busy, "too many transaction ids in use: a transaction is open too long"};
   state.undo = undo_pool_.take();
   state.id.store(raw(id), std::memory_order_release);
+  state.owner.number.store(raw(id), std::memory_order_release);
   return {};
 }
 
@@ -59,7 +63,15 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
     return {StatusCode::too_large,
             "a value of " + std::to_string(value.size()) + " bytes; the limit is 4 GiB"};
   }
-  TRY(write_row(state, *table, key, kind, value));
+  status = write_row(state, *table, key, kind, value);
+  const bool is_refused = status.is(StatusCode::already_exists) || status.is(StatusCode::not_found);
+  if (is_refused && state.read_locks != ReadLocks::none) {
+    // Whether the key is there is learned though nothing is written: what counts is how it is once it is
+    // locked. Not before the first try: two of them would wait for each other.
+    TRY(lock_key(state, *table, key));
+    status = write_row(state, *table, key, kind, value);
+  }
+  TRY(status);
   switch (kind) {
     case WriteKind::put:
     case WriteKind::insert:
@@ -90,9 +102,11 @@ Status Core::dropped_since(TransactionState& state, const TableInfo& table) {
 
 // The change without its redo.
 Status Core::write_row(TransactionState& state, const TableInfo& table, std::string_view key, WriteKind kind,
-                       std::string_view value) {
-  TRY(begin_writing(state));
+                       std::string_view value, IfLocked if_locked) {
+  TRY(begin_writing(state, if_locked));
+  TRY(intend_write(state, table, if_locked));
   Change change(table, key, kind, value);
+  change.if_locked = if_locked;
   char reference_bytes[btree::kChainReferenceBytes];
   btree::ChainReference reference;
   if (key.size() + value.size() > btree::kInlineRowBytesMax) {
@@ -121,6 +135,7 @@ Status Core::apply(TransactionState& state, Change& change) {
     switch (outcome) {
       case Outcome::done:
         ++state.writes;
+        leave_line(change, true);
         return {};
       case Outcome::refused:
         break;
@@ -131,10 +146,11 @@ Status Core::apply(TransactionState& state, Change& change) {
         break;
       }
       case Outcome::wait:
-        status = waits_->wait(state, change.met, change.table.name, change.key, options_.lock_timeout_ms);
+        status = wait_to_write(state, change);
         break;
     }
     if (status.ok()) continue;
+    leave_line(change, false);
     end_after(state, status);
     return status;
   }
@@ -149,16 +165,17 @@ Core::Outcome Core::try_change(TransactionState& state, Change& change, Status& 
 Status Core::write_conflict(const TransactionState& state, const Change& change, Timestamp other_commit) {
   const ConflictReport report{raw(state.own_id()), raw(state.as_of),  raw(change.met),
                               raw(other_commit),   change.table.name, std::string(change.key)};
-  std::string text = describe_key(change.table.name, change.key);
+  std::string text = locking::describe_key(change.table.name, change.key);
   text += " was written by T" + std::to_string(report.other) + ", which committed after the snapshot of T" +
           std::to_string(report.transaction) + " (at " + std::to_string(report.other_commit) +
           "; the snapshot is " + std::to_string(report.snapshot) + "): run it again";
   return Status::conflict(ConflictReason::write_conflict, std::move(text), report);
 }
 
-// Whether the row that the change met lets it go on.
+// Whether the row that the change met lets it go on, and the locks of others do. Its own row is its lock.
 Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status& status) {
-  if (change.found && change.met != state.own_id()) {
+  const bool is_own = change.found && change.met == state.own_id();
+  if (change.found && !is_own) {
     const mvcc::TransactionStatus met = statuses_->find(change.met);
     if (met.state != mvcc::TransactionState::committed && !is_mutant(Mutant::dirty_write))
       return Outcome::wait;
@@ -175,6 +192,12 @@ Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status
   if (change.kind == WriteKind::erase && !change.exists) {
     status = Status(StatusCode::not_found);
     return Outcome::refused;
+  }
+  if (!change.found) change.met = kNoTransaction;
+  if (!is_own && locks_->is_in_use() &&
+      !locks_->may_write(state.owner, place_of(change.table, change.key),
+                         change.request ? &*change.request : nullptr)) {
+    return Outcome::wait;
   }
   return Outcome::done;
 }
@@ -222,9 +245,23 @@ Core::Outcome Core::change_leaf(TransactionState& state, Change& change, Exclusi
 }
 
 Status Core::get_for_update(TransactionState& state, const Table& handle, std::string_view key,
-                            std::string& value) {
-  if (!is_mutant(Mutant::locking_read_unlocked)) TRY(write(state, handle, key, WriteKind::lock, {}));
-  return get(state, handle, key, value);
+                            std::string& value, IfLocked if_locked) {
+  TRY(check_active(state));
+  Status status;
+  const TableInfo* table = find_table(state, handle, status);
+  if (table == nullptr) return status;
+  TRY(check_writable(state));
+  TRY(check_key(key));
+  if (table->dropped.load(std::memory_order_relaxed)) return dropped_since(state, *table);
+  return update_row(state, *table, key, value, if_locked);
+}
+
+Status Core::update_row(TransactionState& state, const TableInfo& table, std::string_view key,
+                        std::string& value, IfLocked if_locked) {
+  if (!is_mutant(Mutant::locking_read_unlocked)) {
+    TRY(write_row(state, table, key, WriteKind::lock, {}, if_locked));
+  }
+  return get_value(state, table, key, value);
 }
 
 // ---- redo ----

@@ -22,10 +22,17 @@ constexpr std::size_t kBatchToPrefetch = 16;
 
 }  // namespace
 
-CursorState::CursorState(Core& core, TransactionState& state, const TableInfo& table, const KeyRange& range)
-    : core_(core), state_(state), serial_(state.serial), table_(table), lo_(range.lo) {
+CursorState::CursorState(Core& core, TransactionState& state, const TableInfo& table, const KeyRange& range,
+                         const CursorOptions& options)
+    : core_(core), state_(state), serial_(state.serial), table_(table), options_(options), lo_(range.lo) {
   if (range.hi) hi_.emplace(*range.hi);
   rule_ = core.read_rule(state);
+  if (is_locked()) {
+    rule_ = {ReadView::newest_committed, state.own_id(), {}, false};
+    writes = &state.writes;
+    state.handles.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
   if (rule_.view == ReadView::snapshot) announcer_ = &state;
   if (base::is_mutant(base::Mutant::cursor_snapshot_too_late) && rule_.bounded) {
     rule_.as_of = Timestamp{core.published_ts_.load()};
@@ -77,7 +84,10 @@ void CursorState::start(bool is_forward) {
   forward = is_forward;
   forget_place();
   batch_limit_ = kBatchFirst;
-  fill();
+  if (!is_locked()) return fill();
+  cover_from_place();
+  copy_batch();
+  step_locked();
 }
 
 void CursorState::seek_forward(std::optional<std::string_view> at) {
@@ -100,12 +110,14 @@ void CursorState::seek_backward(std::optional<std::string_view> at) {
 void CursorState::next() {
   if (!valid()) return;
   if (!forward || writes_seen != state_.writes) return restart_behind(true);
+  if (is_locked()) return step_locked();
   if (++row == end) fill();
 }
 
 void CursorState::prev() {
   if (!valid()) return;
   if (forward || writes_seen != state_.writes) return restart_behind(false);
+  if (is_locked()) return step_locked();
   if (++row == end) fill();
 }
 
@@ -203,14 +215,6 @@ struct CursorState::Judge {
   bool checks_range;  // the leaf reaches beyond the range in this direction
 };
 
-// What stands behind the rows in the buffer is one more.
-inline void CursorState::add_row(std::size_t key_size, std::size_t value_size, bool large) {
-  const auto at = static_cast<std::uint32_t>(bytes_used_);
-  rows_.push_back({at, static_cast<std::uint32_t>(key_size), at + static_cast<std::uint32_t>(key_size),
-                   static_cast<std::uint32_t>(value_size), large});
-  bytes_used_ += key_size + value_size;
-}
-
 // Copies one row into the batch, if it is in the range and to be seen.
 inline CursorState::Taken CursorState::take(const Judge& judge, unsigned slot, std::string& unseen) {
   char* to = make_room(btree::kRowCopyBytesMax);
@@ -248,9 +252,14 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
     const unsigned at = forward ? slot : slot - 1;
     switch (take(judge, at, unseen)) {
       case Taken::row:
-      case Taken::nothing: break;
-      case Taken::unseen: is_unseen = true; break;
-      case Taken::out_of_range: in_range = false; break;
+      case Taken::nothing:
+        break;
+      case Taken::unseen:
+        is_unseen = true;
+        break;
+      case Taken::out_of_range:
+        in_range = false;
+        break;
     }
     if (in_range) slot = forward ? slot + 1 : slot - 1;
   }
@@ -274,6 +283,7 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
     forget_place();
     return Step::restart;
   }
+  copied_ = Leaf{leaf.id(), leaf.version(), slot};
   leaf_ = leaf_done || is_unseen || !in_range ? Leaf() : Leaf{leaf.id(), leaf.version(), slot};
   if (is_unseen) parent_ = btree::LeafParent();  // on within this leaf, not in the next one
   return Step::ok;
@@ -338,14 +348,25 @@ std::string_view CursorState::large_value() {
   return {};
 }
 
-Result<Cursor> Core::cursor(TransactionState& state, const Table& handle, const KeyRange& range) {
+Result<Cursor> Core::cursor(TransactionState& state, const Table& handle, const KeyRange& range,
+                            const CursorOptions& options) {
   TRY(check_active(state));
   Status status;
   const TableInfo* table = find_table(state, handle, status);
   if (table == nullptr) return status;
   TRY(check_key(range.lo));
   if (range.hi) TRY(check_key(*range.hi));
-  auto rows = std::make_unique<CursorState>(*this, state, *table, range);
+  const bool locks_rows = options.lock != CursorOptions::Lock::by_level;
+  if (locks_rows && state.view == ReadView::snapshot) {
+    return Status(StatusCode::invalid_argument,
+                  "a cursor locks no rows at a level with a snapshot: use get_for_update or get_for_share");
+  }
+  if (!locks_rows && options.if_locked != IfLocked::wait) {
+    return Status(StatusCode::invalid_argument,
+                  "if_locked is for a cursor that locks its rows: say share or update");
+  }
+  if (options.lock == CursorOptions::Lock::update) TRY(check_writable(state));
+  auto rows = std::make_unique<CursorState>(*this, state, *table, range, options);
   if (!rows->has_snapshot()) return Status(StatusCode::busy, "no slot is free for the cursor's snapshot");
   return Cursor(std::move(rows));
 }
@@ -355,7 +376,7 @@ Result<std::uint64_t> Core::erase_range(TransactionState& state, const Table& ta
   TRY(check_active(state));
   if (find_table(state, table, status) == nullptr) return status;
   TRY(check_writable(state));
-  Result<Cursor> rows = cursor(state, table, range);
+  Result<Cursor> rows = cursor(state, table, range, {});
   TRY(rows);
   std::uint64_t erased = 0;
   std::string key;

@@ -5,6 +5,9 @@
 // time: a batch is thrown away when the transaction has written since it was copied. A row whose newest
 // version is not for this reader ends a batch and is looked up by itself, with the leaf held.
 //
+// At a level that locks what it reads (cursor_locked.cc) it sees what is committed, one row at a time: a row
+// is given out once it, and what lies before it, is locked and the leaf is still as it was copied.
+//
 // Threads: its transaction's.
 #pragma once
 
@@ -20,7 +23,8 @@ namespace isolith::txn {
 
 class CursorState : public CursorBatch {
  public:
-  CursorState(Core& core, TransactionState& state, const TableInfo& table, const KeyRange& range);
+  CursorState(Core& core, TransactionState& state, const TableInfo& table, const KeyRange& range,
+              const CursorOptions& options);
   ~CursorState();
   CursorState(const CursorState&) = delete;
   CursorState& operator=(const CursorState&) = delete;
@@ -39,6 +43,7 @@ class CursorState : public CursorBatch {
   [[nodiscard]] const Status& status() const noexcept { return status_; }
 
  private:
+  static constexpr std::size_t kLockedBatchMax = 64;
   static constexpr std::size_t kLineBytes = 64;  // of the CPU's caches
 
   // Where the next batch begins: forward `key` (or behind it), backward before it (or at it).
@@ -64,7 +69,13 @@ class CursorState : public CursorBatch {
   enum class Taken : std::uint8_t { row, nothing, unseen, out_of_range };
   struct Judge;  // what is the same for all rows of a leaf
   Taken take(const Judge& judge, unsigned slot, std::string& unseen);
-  void add_row(std::size_t key_size, std::size_t value_size, bool large);
+  // What stands behind the rows in the buffer is one more.
+  void add_row(std::size_t key_size, std::size_t value_size, bool large) {
+    const auto at = static_cast<std::uint32_t>(bytes_used_);
+    rows_.push_back({at, static_cast<std::uint32_t>(key_size), at + static_cast<std::uint32_t>(key_size),
+                     static_cast<std::uint32_t>(value_size), large});
+    bytes_used_ += key_size + value_size;
+  }
   Status take_unseen(const std::string& key);
   char* make_room(std::size_t size) {
     if (bytes_used_ + size > bytes_size_) [[unlikely]] grow_room(size);
@@ -89,10 +100,29 @@ class CursorState : public CursorBatch {
   }
   void restart_behind(bool is_forward);
 
+  // cursor_locked.cc
+  [[nodiscard]] bool is_locked() const noexcept {
+    return state_.read_locks != ReadLocks::none || options_.lock != CursorOptions::Lock::by_level;
+  }
+  enum class RowLock : std::uint8_t { held, passed, failed };
+  RowLock lock_row(const std::string& key);
+  void cover_from_place();
+  [[nodiscard]] std::string edge_of(const Place& place) const;
+  void step_locked();
+  bool give_out_row();
+  bool pass_batch();
+  bool pass_unseen();
+  void copy_batch();
+  void copy_again();
+  bool lock_up_to(std::string_view key);
+  bool lock_gap(const Place& until);
+  bool is_copy_current();
+
   Core& core_;
   TransactionState& state_;
   const std::uint64_t serial_;
   const TableInfo& table_;
+  const CursorOptions options_;
   std::string lo_;
   std::optional<std::string> hi_;
   mvcc::ReadRule rule_;
@@ -101,6 +131,15 @@ class CursorState : public CursorBatch {
 
   Place place_;
   Leaf leaf_;
+  Leaf copied_;                      // where the batch came from
+  // At a level that locks: what is read and locked in this direction reaches to `covered_`: forward before
+  // it, backward from it on, absent at the table's end.
+  std::optional<std::string> covered_;
+  std::size_t next_row_ = 0;         // of the batch
+  Place after_;                      // behind the batch
+  bool is_unseen_ = false;           // there is a row that is not committed, `unseen_`
+  std::string unseen_;
+  std::string locked_value_;         // of a row that `options_` lock
   btree::LeafParent parent_;
   const char* ahead_ = nullptr;      // what is left to prefetch of the next leaf
   const char* ahead_end_ = nullptr;

@@ -5,15 +5,26 @@
 namespace isolith {
 namespace {
 
-constexpr Isolation kLevels[] = {Isolation::read_uncommitted, Isolation::read_committed, Isolation::snapshot};
+constexpr Isolation kLevels[] = {Isolation::read_uncommitted, Isolation::read_committed,
+                                 Isolation::snapshot,         Isolation::repeatable_read,
+                                 Isolation::serializable_2pl, Isolation::serial};
 
 }  // namespace
 
 const IsolationPolicy& policy_of(Isolation level) noexcept {
   switch (level) {
-    case Isolation::read_uncommitted: return txn::read_uncommitted();
-    case Isolation::snapshot: return txn::snapshot();
-    case Isolation::read_committed: break;
+    case Isolation::read_uncommitted:
+      return txn::read_uncommitted();
+    case Isolation::snapshot:
+      return txn::snapshot();
+    case Isolation::repeatable_read:
+      return txn::repeatable_read();
+    case Isolation::serializable_2pl:
+      return txn::serializable_2pl();
+    case Isolation::serial:
+      return txn::serial();
+    case Isolation::read_committed:
+      break;
   }
   return txn::read_committed();
 }

@@ -10,5 +10,8 @@ namespace isolith::txn {
 const IsolationPolicy& read_uncommitted() noexcept;
 const IsolationPolicy& read_committed() noexcept;
 const IsolationPolicy& snapshot() noexcept;
+const IsolationPolicy& repeatable_read() noexcept;
+const IsolationPolicy& serializable_2pl() noexcept;
+const IsolationPolicy& serial() noexcept;
 
 }  // namespace isolith::txn

@@ -1,7 +1,8 @@
 // The live report: what a database's figures are, in the file DIRECTORY/live, for `Database::observe` in any
 // process.
 //
-//   process id, coarse clock in ms, figures of DatabaseStats, count of transactions, each one
+//   process id, coarse clock in ms, figures of DatabaseStats, count of transactions, each one, count of
+//   locks, each one
 //
 // Numbers are varints in the order below, strings have their length in front. The background thread writes it
 // at most once a second, and only when a figure has changed: what does nothing writes nothing. The clock is
@@ -19,11 +20,10 @@ namespace isolith::txn {
 namespace {
 
 constexpr std::size_t kTransactionsMax = 1000;
+constexpr std::size_t kLocksMax = 1000;
 constexpr std::uint64_t kStatusCodes = static_cast<std::uint64_t>(StatusCode::internal) + 1;
 
-std::string live_path(const std::string& directory) {
-  return directory + "/live";
-}
+std::string live_path(const std::string& directory) { return directory + "/live"; }
 
 // Writes what it is shown.
 class Encoder {
@@ -97,6 +97,8 @@ void visit_stats(Stats& stats, Visitor& visit) {
                        &stats.aborts,
                        &stats.lock_waits,
                        &stats.deadlocks,
+                       &stats.lock_bytes,
+                       &stats.lock_escalations,
                        &stats.active_transactions,
                        &stats.newest_commit,
                        &stats.oldest_snapshot,
@@ -121,8 +123,36 @@ void visit_transaction(Info& info, Visitor& visit) {
   visit(info.too_old);
 }
 
+template <typename Info, typename Visitor>
+void visit_lock(Info& info, Visitor& visit) {
+  visit(info.transaction);
+  for (auto* text : {&info.mode, &info.table, &info.key}) visit(*text);
+  for (auto* answer : {&info.is_whole, &info.is_range, &info.is_waiting}) visit(*answer);
+}
+
+void encode_lock(LockInfo& info, Encoder& encoder) {
+  visit_lock(info, encoder);
+  encoder(info.hi.has_value());
+  encoder(info.hi.value_or(std::string()));
+  encoder(std::uint64_t{info.waits_for.size()});
+  for (std::uint64_t other : info.waits_for) encoder(other);
+}
+
+void decode_lock(LockInfo& info, Decoder& decoder) {
+  visit_lock(info, decoder);
+  bool has_hi = false;
+  std::string hi;
+  std::uint64_t count = 0;
+  decoder(has_hi);
+  decoder(hi);
+  if (has_hi) info.hi = std::move(hi);
+  decoder(count);
+  for (std::uint64_t i = 0; i < count && decoder.ok(); ++i) decoder(info.waits_for.emplace_back());
+}
+
 // Ages go in as the moments when they began, which stay the same.
-std::string encode_figures(const DatabaseStats& stats, std::vector<TransactionInfo>& transactions) {
+std::string encode_figures(const DatabaseStats& stats, std::vector<TransactionInfo>& transactions,
+                           std::vector<LockInfo>& locks) {
   const std::uint64_t now_ms = base::coarse_clock_ms();
   const std::size_t count = std::min(transactions.size(), kTransactionsMax);
   Encoder encoder;
@@ -134,6 +164,9 @@ std::string encode_figures(const DatabaseStats& stats, std::vector<TransactionIn
     info.snapshot_age_ms = info.snapshot == 0 ? now_ms : now_ms - std::min(now_ms, info.snapshot_age_ms);
     visit_transaction(info, encoder);
   }
+  const std::size_t lock_count = std::min(locks.size(), kLocksMax);
+  encoder(std::uint64_t{lock_count});
+  for (std::size_t i = 0; i < lock_count; ++i) encode_lock(locks[i], encoder);
   return encoder.take();
 }
 
@@ -154,6 +187,9 @@ bool decode(std::string_view bytes, Observation& observation) {
     info.age_ms = since(info.age_ms);
     info.snapshot_age_ms = info.snapshot == 0 ? 0 : since(info.snapshot_age_ms);
   }
+  decoder(count);
+  for (std::uint64_t i = 0; i < count && decoder.ok(); ++i)
+    decode_lock(observation.locks.emplace_back(), decoder);
   return decoder.ends();
 }
 
@@ -176,7 +212,8 @@ void Core::report_live() {
     return;
   live_reported_ms_ = now_ms;
   std::vector<TransactionInfo> transactions = active_transactions();
-  std::string figures = encode_figures(stats(), transactions);
+  std::vector<LockInfo> locks = this->locks();
+  std::string figures = encode_figures(stats(), transactions, locks);
   if (figures == live_reported_) return;
   std::string bytes;
   base::append_varint(bytes, static_cast<std::uint64_t>(::getpid()));

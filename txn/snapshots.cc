@@ -294,7 +294,7 @@ void Core::forget_description(TransactionState& state) noexcept {
 
 TransactionInfo Core::info_of(const TransactionState& state) {
   TransactionInfo info;
-  info.id = state.id.load(std::memory_order_relaxed);
+  info.id = state.owner.number.load(std::memory_order_relaxed);
   const std::uint64_t now_ms = base::coarse_clock_ms();
   info.age_ms = now_ms - std::min(now_ms, state.start_ms.load(std::memory_order_relaxed));
   if (const IsolationPolicy* level = state.built_in.load(std::memory_order_relaxed))

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "base/ids.h"
+#include "locking/table_locks.h"
 
 namespace isolith::txn {
 
@@ -29,6 +30,7 @@ struct TableInfo {
   std::atomic<std::uint64_t> created_ts{0};  // set before `creator` is cleared; 0: before every snapshot
   std::atomic<std::uint64_t> dropped_ts{0};  // set before `dropped`; 0: it never was there for anybody
   std::atomic<bool> dropped{false};       // for everybody but older snapshots
+  mutable locking::TableLocks locks;
 };
 
 class TableDirectory {

@@ -1,5 +1,7 @@
 #include "txn/transaction_state.h"
 
+#include "locking/key_locks.h"
+
 namespace isolith::txn {
 namespace {
 
@@ -12,7 +14,11 @@ bool claim(TransactionState& state) noexcept {
 }  // namespace
 
 Slots::~Slots() {
-  for (std::uint32_t i = 0; i < count(); ++i) delete places_[i].load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < count(); ++i) {
+    TransactionState* const state = places_[i].load(std::memory_order_relaxed);
+    locking::KeyLocks::free_spare(state->owner);
+    delete state;
+  }
 }
 
 TransactionState* Slots::acquire() {

@@ -18,6 +18,7 @@
 #include "base/ids.h"
 #include "btree/page_chain.h"
 #include "isolith/options.h"
+#include "locking/owner.h"
 #include "mvcc/version_store.h"
 #include "mvcc/visibility.h"
 
@@ -52,8 +53,6 @@ struct alignas(64) TransactionState {
   std::atomic<std::uint64_t> snapshot{0};     // the oldest that it reads from, as a SnapshotWord; 0: none
   std::atomic<std::uint64_t> expired{0};      // the SnapshotWord that was failed: what it needs may be gone
   std::atomic<std::uint64_t> snapshot_ms{0};  // when it was taken, by the coarse clock
-  std::atomic<std::uint32_t> ended{0};        // counts the transactions that ended here; waiters sleep on it
-  std::atomic<std::uint32_t> waiters{0};
   std::atomic<std::uint64_t> start_ms{0};     // when it began, by the coarse clock
   std::atomic<const IsolationPolicy*> built_in{nullptr};  // its level, for reports; null: see `Description`
   std::atomic<bool> broken{
@@ -66,6 +65,10 @@ struct alignas(64) TransactionState {
   bool is_described = false;                  // reports know more of it than is here
   Durability durability = Durability::sync;
   ReadView view = ReadView::newest_committed;
+  ReadLocks read_locks = ReadLocks::none;
+  std::uint64_t lock_timeout_ms = 0;
+  std::uint64_t first_writes = 0;             // `writes` when it began
+  const void* written_table = nullptr;        // the last one that it said it writes to (core_locks.cc)
   Timestamp as_of{};                          // what it reads from, where `view` is `snapshot`
   const IsolationPolicy* policy = nullptr;
   std::uint64_t serial = 0;                   // of this transaction among those of the slot
@@ -82,6 +85,7 @@ struct alignas(64) TransactionState {
   std::uint32_t savepoints_made = 0;
   std::vector<TransactionState*> cursor_slots;  // that announce snapshots of its cursors
   std::uint32_t index = 0;                    // of the slot
+  locking::Owner owner;                       // what it holds and waits for
 
   [[nodiscard]] TransactionId own_id() const noexcept {
     return TransactionId{id.load(std::memory_order_relaxed)};

@@ -177,8 +177,10 @@ DatabaseStats Core::stats() {
   stats.log_syncs = log_ == nullptr ? 0 : log_->sync_count();
   stats.commits = commits_.load(std::memory_order_relaxed);
   stats.aborts = aborts_.load(std::memory_order_relaxed);
-  stats.lock_waits = waits_->waits();
-  stats.deadlocks = waits_->deadlocks();
+  stats.lock_waits = locks_->graph().waits();
+  stats.deadlocks = locks_->graph().deadlocks();
+  stats.lock_bytes = locks_->bytes();
+  stats.lock_escalations = locks_->escalations();
   for (std::uint32_t i = 0; i < slots_.count(); ++i) {
     stats.active_transactions += is_active(slots_.at(i)) ? 1 : 0;
   }

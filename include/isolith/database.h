@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,8 @@ struct DatabaseStats {
   std::uint64_t aborts = 0;
   std::uint64_t lock_waits = 0;
   std::uint64_t deadlocks = 0;
+  std::uint64_t lock_bytes = 0;            // memory for read locks, about
+  std::uint64_t lock_escalations = 0;      // times that locks of one became a range, to save memory
   std::uint64_t active_transactions = 0;
   std::uint64_t newest_commit = 0;         // its number; commits are numbered in their order
   std::uint64_t oldest_snapshot = 0;       // the horizon: nobody reads from an older commit
@@ -81,12 +84,27 @@ struct TransactionInfo {
   bool too_old = false;                    // failed; its program does not know yet
 };
 
+// A lock that a transaction has or waits for. Write locks of keys are in the rows, and not listed unless
+// somebody waits for one.
+struct LockInfo {
+  std::uint64_t transaction = 0;
+  std::string mode;                        // "read", "write"; of tables also "intend_write" and so on
+  std::string table;                       // empty: the database
+  bool is_whole = false;                   // the table as a whole
+  std::string key;                         // or where the range begins
+  bool is_range = false;
+  std::optional<std::string> hi;           // of a range; none: the table's end
+  bool is_waiting = false;
+  std::vector<std::uint64_t> waits_for;    // transactions
+};
+
 // What a process that has a database open last wrote of it, for others to see.
 struct Observation {
   std::uint64_t process_id = 0;
   std::uint64_t age_ms = 0;                // since it was written; again a second after a figure has changed
   DatabaseStats stats;
   std::vector<TransactionInfo> transactions;  // longest first, 1,000 at most; their ages are those of now
+  std::vector<LockInfo> locks;                // 1,000 at most
 };
 
 struct TableStats {
@@ -139,6 +157,9 @@ class Database {
 
   // Who is active, longest first, with what they hold back.
   std::vector<TransactionInfo> active_transactions();
+
+  // Who has locked what, and who waits for whom: of one moment for each part, not for all.
+  std::vector<LockInfo> locks();
 
   // The tables that are committed now, in order of their names.
   Result<std::vector<std::string>> tables();

@@ -19,12 +19,23 @@ enum class Isolation : std::uint8_t {
   read_committed,    // a read sees what was committed when the operation began (a cursor: when it was opened)
   snapshot,          // a read sees what was committed when the transaction began; a write of what another
                      // transaction changed and committed since fails with conflict/write_conflict
+  repeatable_read,   // a read sees what is committed and locks each key that it reads, to the end; rows may
+                     // appear in a range that was read (phantoms)
+  serializable_2pl,  // strict two-phase locking: ranges are locked, too, exactly as far as they were read
+  serial,            // runs alone among writers: it begins when nobody writes, and nobody does until it ends
 };
 
 std::string_view to_string(Isolation level) noexcept;
 
 // "read_committed" -> Isolation::read_committed; nothing for an unknown name.
 std::optional<Isolation> parse_isolation(std::string_view name) noexcept;
+
+// What a read locks, to the end of the transaction, against writers. It waits for who is writing there.
+enum class ReadLocks : std::uint8_t {
+  none,
+  keys,    // each key that is read, there or not
+  ranges,  // and what lies between the rows of a cursor
+};
 
 // What a read may see. Its own writes are always seen.
 enum class ReadView : std::uint8_t {
@@ -51,6 +62,11 @@ class IsolationPolicy {
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
   [[nodiscard]] virtual ReadView read_view() const noexcept = 0;
+
+  [[nodiscard]] virtual ReadLocks read_locks() const noexcept { return ReadLocks::none; }
+
+  // Whether `begin` waits until no other transaction writes, and no other one may write before its end.
+  [[nodiscard]] virtual bool runs_alone() const noexcept { return false; }
 
   // Called under a page latch: no blocking, no calls into the database.
   [[nodiscard]] virtual WriteRule on_committed_version(const MetVersion& met) const noexcept = 0;

@@ -44,6 +44,24 @@ struct SnapshotOptions {
   SnapshotOverflow overflow = SnapshotOverflow::spill;
 };
 
+// Who gives way in a deadlock.
+enum class DeadlockVictim : std::uint8_t {
+  youngest,       // the transaction that began last
+  least_written,  // the one that changed the fewest rows; of several the youngest
+};
+
+struct LockOptions {
+  // The longest wait for another transaction, in milliseconds; 0: no limit. Deadlocks are found at once
+  // whatever this says.
+  std::uint64_t timeout_ms = 0;
+
+  DeadlockVictim victim = DeadlockVictim::youngest;
+
+  // Memory for read locks, in bytes. Past it what a transaction has read of a table becomes one range, from
+  // the first key to the last: others may then wait for what it did not read, but nobody fails.
+  std::uint64_t memory_bytes = std::uint64_t{64} << 20;
+};
+
 struct Options {
   // Pages in memory, in bytes: at least 1 MiB, rounded down to whole pages. The budget is kept.
   std::size_t cache_bytes = std::size_t{256} << 20;
@@ -68,9 +86,8 @@ struct Options {
   // Size of one log segment, in bytes: 256 KiB to 1 GiB.
   std::uint64_t log_segment_bytes = std::uint64_t{16} << 20;
 
-  // The longest wait for another transaction's write lock, in milliseconds; 0: no limit. Deadlocks are found
-  // at once whatever this says.
-  std::uint64_t lock_timeout_ms = 0;
+  // How transactions wait for each other.
+  LockOptions locks;
 
   // What a long reader may cost.
   SnapshotOptions snapshots;
@@ -90,6 +107,10 @@ struct TransactionOptions {
   std::optional<Isolation> isolation;
   std::optional<Durability> durability;
   bool read_only = false;
+
+  // The longest wait for another transaction, in milliseconds, instead of `LockOptions::timeout_ms`; 0: no
+  // limit.
+  std::optional<std::uint64_t> lock_timeout_ms;
 
   // Reads from this snapshot, at the level `snapshot`; such a transaction is read-only. Need not outlive the
   // call of `begin`.

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace isolith {
 
@@ -62,6 +63,23 @@ struct ConflictReport {
   std::string key;
 };
 
+// A deadlock as it was found: each member waits for the next one, the last one for the first.
+struct DeadlockReport {
+  struct Member {
+    std::uint64_t transaction = 0;
+    std::string label;
+    std::string level;
+    std::string wants;                // the mode: "write", "read"
+    std::string table;                // empty: the database
+    std::string key;                  // or where the range begins
+    bool is_range = false;
+    std::optional<std::string> hi;    // of a range; none: the table's end
+    std::string blocker_holds;        // how the next one is in the way: "wrote it"
+  };
+  std::vector<Member> circle;
+  std::uint64_t victim = 0;           // the transaction that failed
+};
+
 // The outcome of a call. `ok` and `not_found` carry no text and allocate nothing.
 class [[nodiscard]] Status {
  public:
@@ -71,6 +89,7 @@ class [[nodiscard]] Status {
 
   static Status conflict(ConflictReason reason, std::string message);
   static Status conflict(ConflictReason reason, std::string message, ConflictReport report);
+  static Status conflict(ConflictReason reason, std::string message, DeadlockReport report);
 
   Status(const Status& other);
   Status& operator=(const Status& other);
@@ -99,6 +118,11 @@ class [[nodiscard]] Status {
     return detail_ && reason_ == ConflictReason::write_conflict ? &detail_->report : nullptr;
   }
 
+  // Of a `deadlock`; null for others.
+  [[nodiscard]] const DeadlockReport* deadlock_report() const noexcept {
+    return detail_ && detail_->deadlock ? &*detail_->deadlock : nullptr;
+  }
+
   // "conflict/deadlock: T7 waits for T9 ..." or "ok".
   [[nodiscard]] std::string to_string() const;
 
@@ -107,6 +131,7 @@ class [[nodiscard]] Status {
     std::string message;
     int system_error = 0;
     ConflictReport report;
+    std::optional<DeadlockReport> deadlock;
   };
 
   StatusCode code_ = StatusCode::ok;

@@ -73,6 +73,31 @@ struct KeyRange {
   static KeyRange all() { return {}; }
 };
 
+// What to do where another transaction holds a lock that is in the way.
+enum class IfLocked : std::uint8_t {
+  wait,
+  fail,  // `busy`, which names who; nothing is locked and the transaction goes on
+  skip,  // of cursors: the row is left out
+};
+
+// A lock on a table as a whole, to the end of the transaction. Reads that lock nothing go on in any case.
+enum class TableLock : std::uint8_t {
+  share,      // nobody else writes to it
+  exclusive,  // nor reads it with a lock
+};
+
+// How a cursor reads. At levels with a snapshot rows cannot be locked by a cursor (`invalid_argument`): lock
+// them one by one.
+struct CursorOptions {
+  enum class Lock : std::uint8_t {
+    by_level,  // as the transaction's level says
+    share,     // each row as by get_for_share, when the cursor comes to it
+    update,    // each row as by get_for_update
+  };
+  Lock lock = Lock::by_level;
+  IfLocked if_locked = IfLocked::wait;  // where `lock` says share or update
+};
+
 // A point in a transaction to roll back to.
 class Savepoint {
  private:
@@ -181,8 +206,22 @@ class Transaction {
   Status get_for_update(const Table& table, std::string_view key, std::string& value);
   Result<std::string> get_for_update(const Table& table, std::string_view key);
 
+  // As above, without waiting where `if_locked` is `fail`.
+  Status get_for_update(const Table& table, std::string_view key, std::string& value, IfLocked if_locked);
+  Status get_for_share(const Table& table, std::string_view key, std::string& value, IfLocked if_locked);
+
+  // As `get`, and locks the key against writers to the end of the transaction, also when it is not there;
+  // others may read it so, too. At `snapshot` `conflict/write_conflict` where another transaction changed the
+  // key and committed since the snapshot.
+  Status get_for_share(const Table& table, std::string_view key, std::string& value);
+  Result<std::string> get_for_share(const Table& table, std::string_view key);
+
   // A cursor over `range`; it stands nowhere until it is sought. Close it before the transaction ends.
-  Result<Cursor> cursor(const Table& table, const KeyRange& range = KeyRange::all());
+  Result<Cursor> cursor(const Table& table, const KeyRange& range = KeyRange::all(),
+                        const CursorOptions& options = {});
+
+  // Waits until the table can be locked so; more than what is held already is added to it.
+  Status lock_table(const Table& table, TableLock lock, IfLocked if_locked = IfLocked::wait);
 
   // What this transaction reads from, to be shared. `invalid_argument` where its level has no snapshot.
   Result<Snapshot> snapshot();
@@ -209,7 +248,7 @@ class Transaction {
   Result<Table> ensure_table(std::string_view name);  // opens it, or makes it
   Status drop_table(const Table& table);
 
-  // ---- savepoints: rolling back keeps the write locks that were taken since ----
+  // ---- savepoints: rolling back keeps all locks that were taken since ----
 
   Result<Savepoint> savepoint();
   Status rollback_to(const Savepoint& savepoint);  // the savepoint stays; later ones are gone
@@ -225,7 +264,8 @@ class Transaction {
   // call answers `aborted`.
   [[nodiscard]] bool active() const noexcept;
 
-  // Its number as reports show it; 0 until its first write.
+  // Its number; 0 until its first write or lock. One that only reads, with locks, has a number from 2^62 on,
+  // which reports show as R1, R2 ...; others are shown as T1, T2 ...
   [[nodiscard]] std::uint64_t id() const noexcept;
 
  private:

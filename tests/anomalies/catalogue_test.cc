@@ -21,7 +21,8 @@
 namespace isolith::anomalies {
 namespace {
 
-constexpr std::array<std::string_view, 3> kLevels = {"read_uncommitted", "read_committed", "snapshot"};
+constexpr std::array<std::string_view, 6> kLevels = {"read_uncommitted", "read_committed",   "repeatable_read",
+                                                     "snapshot",         "serializable_2pl", "serial"};
 
 Scenario parse(const CatalogueEntry& entry) {
   Result<Scenario> scenario = parse_scenario(entry.text, entry.name);
@@ -111,7 +112,9 @@ TEST_F(CatalogueTest, EveryCellAgreesWithTheLiterature) {
   for (const CatalogueEntry& entry : catalogue()) {
     const auto* const expected = std::ranges::find(kTable, entry.name, &TableRow::entry);
     ASSERT_NE(expected, kTable.end()) << entry.name << " is not in the table";
-    const std::array allowed = {expected->read_uncommitted, expected->read_committed, expected->snapshot};
+    const std::array allowed = {expected->read_uncommitted, expected->read_committed,
+                                expected->repeatable_read,  expected->snapshot,
+                                expected->serializable_2pl, expected->serial};
     const MatrixRow row = run(entry.name);
     ASSERT_EQ(row.cells.size(), kLevels.size()) << "the table has not the engine's levels";
     for (std::size_t i = 0; i < kLevels.size(); ++i) {
@@ -187,15 +190,23 @@ TEST_F(CatalogueTest, PhantomsHappenAtReadCommittedAndAreStoppedAtSnapshot) {
     EXPECT_EQ(verdict(name, "read_committed"), Verdict::happens) << name;
     EXPECT_EQ(verdict(name, "snapshot"), Verdict::snapshot) << name;
   }
+  EXPECT_EQ(verdict("phantom_appears", "repeatable_read"), Verdict::happens) << "no range is locked";
+  EXPECT_EQ(verdict("phantom_disappears", "repeatable_read"), Verdict::waiting) << "but rows are";
+  EXPECT_EQ(verdict("phantom_appears", "serializable_2pl"), Verdict::waiting);
   EXPECT_EQ(verdict("pmp_write", "read_committed"), Verdict::happens);
   EXPECT_EQ(verdict("pmp_write", "snapshot"), Verdict::aborting);
 }
 
 TEST_F(CatalogueTest, WriteSkewHappensAtSnapshotAndIsStoppedByLocks) {
   for (const std::string_view name : {"g2_item", "g2", "doctors_on_call", "meeting_room", "overdraft"}) {
-    for (const std::string_view level : kLevels) {
+    for (const std::string_view level : {"read_uncommitted", "read_committed", "snapshot"}) {
       EXPECT_EQ(verdict(name, level), Verdict::happens) << name << " at " << level;
     }
+    EXPECT_EQ(verdict(name, "serializable_2pl"), Verdict::aborting) << name;
+    EXPECT_EQ(verdict(name, "serial"), Verdict::waiting) << name;
+  }
+  for (const std::string_view name : {"g2_item", "doctors_on_call", "overdraft"}) {
+    EXPECT_EQ(verdict(name, "repeatable_read"), Verdict::aborting) << name;
   }
   for (const std::string_view name : {"write_skew_get_for_update", "meeting_room_materialised"}) {
     EXPECT_EQ(verdict(name, "read_committed"), Verdict::waiting) << name;

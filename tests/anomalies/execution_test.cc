@@ -141,7 +141,8 @@ session B
   take("A1 B1 A2 B2 A3 B3");
   EXPECT_EQ(operation(1, 2).status.reason(), ConflictReason::deadlock);
   EXPECT_EQ(operation(1, 2).status.message(),
-            "B waits for A at t/a, A waits for B at t/b; B gives way: run it again");
+            "B waits for A at t/a (A wrote it), A waits for B at t/b (B wrote it); B gives way: run it "
+            "again");
   EXPECT_EQ(to_text(run.tables.at(0)), "a=10, b=20");
 }
 

@@ -1,5 +1,8 @@
 #include "tests/history/model.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace isolith::history {
 
 // ---- transactions ----
@@ -35,6 +38,11 @@ Answer Model::abort(std::uint64_t id) {
 void Model::end(std::uint64_t id) {
   Transaction& transaction = transactions_.at(id);
   for (const Key& key : transaction.locks) owners_.erase(key);
+  for (auto& [other, waiting] : waits_) {
+    std::erase_if(waiting.edges, [id](const Edge& edge) { return edge.to == id; });
+  }
+  std::erase_if(circles_, [id](const std::set<std::uint64_t>& circle) { return circle.contains(id); });
+  leave_line(id);
   transaction.locks.clear();
   transaction.work = {};
   transaction.savepoints.clear();
@@ -75,16 +83,10 @@ Answer Model::fail(std::uint64_t id, ConflictReason reason) {
   return {StatusCode::conflict, reason};
 }
 
-std::optional<Answer> Model::lock(std::uint64_t id, const Key& key, Doubt doubt) {
-  if (const std::uint64_t holder = owner(key); holder == id) {
-    return std::nullopt;
-  } else if (holder != 0) {
-    // Who would close a circle of waits gives way.
-    for (auto at = waits_.find(holder); at != waits_.end(); at = waits_.find(at->second)) {
-      if (at->second == id) return fail(id, ConflictReason::deadlock);
-    }
-    return Answer{StatusCode::ok, {}, {}, 0, holder, key};
-  }
+std::optional<Answer> Model::meet(std::uint64_t id, const Key& key, Doubt doubt) {
+  const std::uint64_t holder = owner(key);
+  if (holder == id) return std::nullopt;
+  if (holder != 0) return stand_in_line(id, key);
   // First updater wins.
   const Transaction& transaction = transactions_.at(id);
   if (transaction.level != Level::snapshot) return std::nullopt;
@@ -97,25 +99,88 @@ std::optional<Answer> Model::lock(std::uint64_t id, const Key& key, Doubt doubt)
   return std::nullopt;
 }
 
+// Whom the transaction waits for at the key, if anybody: the owner, and whoever came before it.
+std::optional<Answer> Model::stand_in_line(std::uint64_t id, const Key& key) {
+  const std::uint64_t holder = owner(key);
+  if (holder == id) return std::nullopt;
+  for (;;) {
+    std::vector<std::uint64_t>& line = lines_[key];
+    const auto own = std::find(line.begin(), line.end(), id);
+    pending_ = {key, {}};
+    if (holder != 0) pending_.edges.push_back({holder, false});
+    if (own != line.begin() && !passes_.contains(id)) pending_.edges.push_back({*std::prev(own), true});
+    if (pending_.edges.empty()) return std::nullopt;
+    if (own == line.end()) line.push_back(id);
+    if (deadlocked_ && std::any_of(circles_.begin(), circles_.end(),
+                                   [id](const auto& circle) { return circle.contains(id); })) {
+      return fail(id, ConflictReason::deadlock);
+    }
+    std::vector<Step> circle;
+    std::set<std::uint64_t> seen{id};
+    if (find_circle(id, id, pending_.edges, seen, circle)) {
+      if (opens_softly(id, circle)) continue;
+      if (deadlocked_) return fail(id, ConflictReason::deadlock);
+      std::set<std::uint64_t>& members = circles_.emplace_back();
+      for (const Step& step : circle) members.insert(step.id);
+      members.erase(id);
+    }
+    return Answer{StatusCode::ok, {}, {}, 0, pending_.edges.front().to, key};
+  }
+}
+
+bool Model::find_circle(std::uint64_t from, std::uint64_t at, const std::vector<Edge>& edges,
+                        std::set<std::uint64_t>& seen, std::vector<Step>& path) const {
+  for (const Edge& edge : edges) {
+    path.push_back({at, edge});
+    if (edge.to == from) return true;
+    const auto next = waits_.find(edge.to);
+    if (next != waits_.end() && seen.insert(edge.to).second &&
+        find_circle(from, edge.to, next->second.edges, seen, path)) {
+      return true;
+    }
+    path.pop_back();
+  }
+  return false;
+}
+
+// A member that only stands behind another one passes it.
+bool Model::opens_softly(std::uint64_t id, const std::vector<Step>& circle) {
+  for (const Step& step : circle) {
+    if (!step.edge.soft) continue;
+    passes_.insert(step.id);
+    if (step.id != id) waits_.erase(step.id);
+    return true;
+  }
+  return false;
+}
+
+void Model::leave_line(std::uint64_t id) {
+  for (auto& [key, line] : lines_) std::erase(line, id);
+  passes_.erase(id);
+}
+
 void Model::own(std::uint64_t id, const Key& key) {
   Transaction& transaction = transactions_.at(id);
   owners_[key] = id;
+  leave_line(id);
+  for (auto& [other, waiting] : waits_) {
+    if (waiting.key != key) continue;
+    for (Edge& edge : waiting.edges) edge.soft = edge.soft && edge.to != id;
+  }
   transaction.locks.insert(key);
   transaction.work.touched.insert(key);
 }
 
 Answer Model::write(std::uint64_t id, const Call& call, const Key& key, Doubt doubt) {
-  if (const std::optional<Answer> refused = lock(id, key, doubt)) return *refused;
+  if (const std::optional<Answer> refused = meet(id, key, doubt)) return *refused;
   Transaction& transaction = transactions_.at(id);
   const Value now = visible(id, key, commits_);
-  if (call.kind == Kind::get_for_update) {
-    own(id, key);
-    return {now ? StatusCode::ok : StatusCode::not_found, {}, now};
-  }
   const bool erases = call.kind == Kind::erase || call.kind == Kind::erase_range;
-  if (call.kind == Kind::insert && now) return {StatusCode::already_exists};
-  if (erases && !now) return {StatusCode::not_found};
+  if (call.kind == Kind::insert && now) return leave_line(id), Answer{StatusCode::already_exists};
+  if (erases && !now) return leave_line(id), Answer{StatusCode::not_found};
+  if (const std::optional<Answer> refused = stand_in_line(id, key)) return *refused;
   own(id, key);
+  if (call.kind == Kind::get_for_update) return {now ? StatusCode::ok : StatusCode::not_found, {}, now};
   transaction.work.writes[key] = erases ? Value() : Value(call.value);
   if (!erases) ever_.emplace(key, call.value);
   changed(id, {{key, {}}});
@@ -138,7 +203,8 @@ Answer Model::erase_range(std::uint64_t id, Call& call, Doubt doubt) {
   return {StatusCode::ok, {}, {}, call.erased, 0, {}};
 }
 
-Answer Model::carry_out(std::uint64_t id, Call& call, Doubt doubt) {
+Answer Model::carry_out(std::uint64_t id, Call& call, Doubt doubt, bool deadlocked) {
+  deadlocked_ = deadlocked;
   if (!is_active(id)) return {StatusCode::aborted};
   return call.kind == Kind::erase_range ? erase_range(id, call, doubt) : write(id, call, call.key, doubt);
 }

@@ -70,9 +70,13 @@ class Model {
   void close();
 
   // ---- writes. The transaction is over after a conflict ----
-  Answer carry_out(std::uint64_t id, Call& call, Doubt doubt);
-  void wait(std::uint64_t id, std::uint64_t holder) { waits_[id] = holder; }
+  // `deadlocked`: the engine has failed the call for a deadlock; of a circle it may choose any member.
+  Answer carry_out(std::uint64_t id, Call& call, Doubt doubt, bool deadlocked = false);
+  // The call that was just carried out waits.
+  void wait(std::uint64_t id) { waits_[id] = pending_; }
   void stop_waiting(std::uint64_t id) { waits_.erase(id); }
+  // No circle of waits is left of which nobody was failed.
+  [[nodiscard]] bool has_circles() const { return !circles_.empty(); }
 
   // ---- reads ----
   [[nodiscard]] Answer get(std::uint64_t id, const Key& key) const;
@@ -111,8 +115,27 @@ class Model {
     std::vector<std::pair<std::uint64_t, Work>> savepoints;
   };
 
-  // Why the transaction may not write the key now, or nothing. It takes no lock.
-  std::optional<Answer> lock(std::uint64_t id, const Key& key, Doubt doubt);
+  // Who is in the way: the owner of the key, or, softly, who stands before one in its line.
+  struct Edge {
+    std::uint64_t to = 0;
+    bool soft = false;
+  };
+  struct Waiting {
+    Key key;
+    std::vector<Edge> edges;
+  };
+  struct Step {
+    std::uint64_t id = 0;
+    Edge edge;
+  };
+
+  // What a write meets in the row, or nothing; and what it meets in the line. Neither takes a lock.
+  std::optional<Answer> meet(std::uint64_t id, const Key& key, Doubt doubt);
+  std::optional<Answer> stand_in_line(std::uint64_t id, const Key& key);
+  bool find_circle(std::uint64_t from, std::uint64_t at, const std::vector<Edge>& edges,
+                   std::set<std::uint64_t>& seen, std::vector<Step>& path) const;
+  bool opens_softly(std::uint64_t id, const std::vector<Step>& circle);
+  void leave_line(std::uint64_t id);
   Answer fail(std::uint64_t id, ConflictReason reason);
   Answer write(std::uint64_t id, const Call& call, const Key& key, Doubt doubt);
   Answer erase_range(std::uint64_t id, Call& call, Doubt doubt);
@@ -128,7 +151,12 @@ class Model {
   std::map<Key, std::uint64_t> in_doubt_;         // see Doubt
   std::map<Key, std::uint64_t> owners_;
   std::map<std::uint64_t, Transaction> transactions_;
-  std::map<std::uint64_t, std::uint64_t> waits_;                         // who waits, for whom
+  std::map<std::uint64_t, Waiting> waits_;
+  Waiting pending_;                                    // of the call that was carried out last
+  bool deadlocked_ = false;
+  std::map<Key, std::vector<std::uint64_t>> lines_;    // who waits to write a key, in order
+  std::set<std::uint64_t> passes_;                     // need not keep their place in line
+  std::vector<std::set<std::uint64_t>> circles_;       // one of each is failed next
   std::map<std::pair<unsigned, std::uint64_t>, std::uint64_t> changes_;  // of a table, by a transaction
   std::map<unsigned, std::uint64_t> changes_of_all_;
   std::set<std::pair<Key, std::string>> ever_;

@@ -136,7 +136,7 @@ void World::see(const anomalies::Event& event) {
   const bool same_key = event.table == table_of(wanted.waits_at.first) && event.key == wanted.waits_at.second;
   expect(same_holder && same_key,
          to_string(event, program_) + ", expected a wait at " + wanted.waits_at.second);
-  model_.wait(slot.id, wanted.waits_for);
+  model_.wait(slot.id);
 }
 
 // ---- the whole ----
@@ -167,6 +167,7 @@ void World::finish() {
     slot.cursor.cursor.reset();
     slot.transaction.reset();
   }
+  expect(!model_.has_circles(), "a circle of waits was found, and nobody failed for it");
   model_.close();
   expect(database_->stats().active_transactions == 0, "transactions are left");
   compare(*database_);

@@ -136,7 +136,8 @@ void World::write(SessionSlot& slot, const Operation& operation) {
 void World::settle(SessionSlot& slot, const Status& got, const std::string& value, std::uint64_t number) {
   if (!problem_.empty()) return;
   const bool conflicts = got.reason() == ConflictReason::write_conflict;
-  const Answer wanted = model_.carry_out(slot.id, slot.call, conflicts ? Doubt::changed : Doubt::unchanged);
+  const Answer wanted = model_.carry_out(slot.id, slot.call, conflicts ? Doubt::changed : Doubt::unchanged,
+                                         got.reason() == ConflictReason::deadlock);
   same(got, wanted);
   if (conflicts) ++counts_.write_conflicts;
   if (got.reason() == ConflictReason::deadlock) ++counts_.deadlocks;

@@ -43,7 +43,7 @@ World::World() {
   options_.checkpoint_log_bytes = std::uint64_t{1} << 20;
   // Nothing becomes durable by the passing of time.
   options_.async_interval_ms = 60'000;
-  options_.lock_timeout_ms = 60'000;
+  options_.locks.timeout_ms = 60'000;
   options_.wait_hook = &hook_;
   open();
   expect(database_ && database_->recovery().created, "the database was there before");

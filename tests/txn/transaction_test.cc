@@ -140,7 +140,7 @@ TEST_F(TransactionTest, AWriterWaitsForTheWriterOfTheSameKey) {
 }
 
 TEST_F(TransactionTest, GetForUpdateLocksKeysThatAreNotThere) {
-  options_.lock_timeout_ms = 1;
+  options_.locks.timeout_ms = 1;
   reopen();
   Transaction holder = begin();
   EXPECT_TRUE(holder.get_for_update(table_, "k").status().is(StatusCode::not_found));
@@ -177,7 +177,7 @@ TEST_F(TransactionTest, ADeadlockIsFoundAtOnceAndNamesItsCircle) {
 }
 
 TEST_F(TransactionTest, RunTransactionRetriesConflicts) {
-  options_.lock_timeout_ms = 1;
+  options_.locks.timeout_ms = 1;
   reopen();
   put("n", "0");
   Transaction holder = begin();
@@ -195,7 +195,7 @@ TEST_F(TransactionTest, RunTransactionRetriesConflicts) {
 }
 
 TEST_F(TransactionTest, SavepointsTakeBackAndKeepTheLock) {
-  options_.lock_timeout_ms = 1;
+  options_.locks.timeout_ms = 1;
   reopen();
   put("a", "0");
   put("b", "0");

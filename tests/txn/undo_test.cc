@@ -112,7 +112,7 @@ TEST_F(UndoTest, ATableThatAnotherDroppedMeanwhileIsNotDroppedTwice) {
 }
 
 TEST_F(UndoTest, LockTimeoutsBesideLargeValuesFreeTheirOwnPagesOnly) {
-  options_.lock_timeout_ms = 1;
+  options_.locks.timeout_ms = 1;
   reopen();
   put("held", "h");
   Transaction holder = begin();

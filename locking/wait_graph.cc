@@ -1,0 +1,364 @@
+#include "locking/wait_graph.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+#include "base/check.h"
+
+namespace isolith::locking {
+namespace {
+
+constexpr std::uint64_t kReaderNumber = std::uint64_t{1} << 62;  // numbers of transactions that only read
+
+std::string_view way_of(Hold hold) {
+  switch (hold) {
+    case Hold::wrote_key:
+      return "wrote it";
+    case Hold::read_key:
+      return "read it with a lock";
+    case Hold::read_range:
+      return "read a range with it";
+    case Hold::locked_table:
+      return "locked the table";
+    case Hold::uses_table:
+      return "uses the table";
+    case Hold::locked_database:
+      return "runs alone among writers";
+    case Hold::writes:
+      return "writes";
+    case Hold::came_first:
+      return "came first";
+  }
+  return "";
+}
+
+// Whether the blocker may get out of the way before it ends without a word to the graph.
+bool is_soft(Hold hold) {
+  return hold == Hold::came_first || hold == Hold::uses_table || hold == Hold::writes;
+}
+
+// Whether `left_line` may be about it: also what was entered and taken back when something else failed.
+bool may_be_let_go(Hold hold) { return hold != Hold::wrote_key && hold != Hold::read_range; }
+
+// Of those that began between the same two commits those that only read are the younger; otherwise the one
+// that wrote, or locked, first is the older. Numbers are in that order.
+bool is_younger(const Request& a, const Request& b) {
+  if (a.started != b.started) return a.started > b.started;
+  return a.owner->number.load(std::memory_order_relaxed) > b.owner->number.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+// ---- edges ----
+
+void Request::add_blocker(const Blocker& blocker) { blockers.push_back(blocker); }
+
+// Whether a blocker is left: those that have ended already are not.
+bool WaitGraph::register_blockers(Request& request) {
+  for (std::size_t i = 0; i < request.blockers.size();) {
+    const Blocker& blocker = request.blockers[i];
+    blocker.owner->waiters.fetch_add(1, std::memory_order_seq_cst);
+    const bool let_go = may_be_let_go(blocker.hold) &&
+                        blocker.owner->let_go.load(std::memory_order_seq_cst) != blocker.let_go;
+    if (!let_go && blocker.owner->epoch.load(std::memory_order_seq_cst) == blocker.epoch) {
+      ++i;
+    } else {
+      drop_blocker(request, i);
+    }
+  }
+  return !request.blockers.empty();
+}
+
+void WaitGraph::drop_blocker(Request& request, std::size_t at) {
+  request.blockers[at].owner->waiters.fetch_sub(1, std::memory_order_relaxed);
+  request.blockers.erase(request.blockers.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+void WaitGraph::withdraw(Request& request) {
+  while (!request.blockers.empty()) drop_blocker(request, request.blockers.size() - 1);
+  std::erase(waiting_, &request);
+  request.owner->request = nullptr;
+}
+
+// ---- waking: the word is raised under the mutex, the sleeper is called without it ----
+
+void WaitGraph::wake(Request& request) {
+  request.owner->word.fetch_add(1, std::memory_order_release);
+  to_wake_.push_back(&request.owner->word);
+}
+
+void WaitGraph::wake_all(std::unique_lock<std::mutex>& lock) {
+  const std::vector<std::atomic<std::uint32_t>*> words = std::exchange(to_wake_, {});
+  if (words.empty()) return;
+  lock.unlock();
+  for (const std::atomic<std::uint32_t>* word : words) hook_.wake_all(*word);
+  lock.lock();
+}
+
+void WaitGraph::ended(Owner& owner) {
+  owner.epoch.fetch_add(1, std::memory_order_seq_cst);
+  if (owner.waiters.load(std::memory_order_seq_cst) == 0) return;
+  std::unique_lock lock(mutex_);
+  for (Request* request : waiting_) {
+    bool was_blocked = false;
+    for (std::size_t i = request->blockers.size(); i-- > 0;) {
+      if (request->blockers[i].owner != &owner) continue;
+      drop_blocker(*request, i);
+      was_blocked = true;
+    }
+    if (was_blocked && request->blockers.empty()) wake(*request);
+  }
+  wake_all(lock);
+}
+
+void WaitGraph::left_line(Owner& owner) {
+  owner.let_go.fetch_add(1, std::memory_order_seq_cst);
+  if (owner.waiters.load(std::memory_order_seq_cst) == 0) return;
+  std::unique_lock lock(mutex_);
+  for (Request* request : waiting_) {
+    const bool is_behind =
+        std::any_of(request->blockers.begin(), request->blockers.end(),
+                    [&owner](const Blocker& one) { return one.owner == &owner && may_be_let_go(one.hold); });
+    if (!is_behind) continue;
+    request->looks_again = true;
+    wake(*request);
+  }
+  wake_all(lock);
+}
+
+void WaitGraph::got_lock(const Request& got) {
+  if (got.owner->waiters.load(std::memory_order_seq_cst) == 0) return;
+  const std::lock_guard lock(mutex_);
+  for (Request* request : waiting_) {
+    if (request->table_locks != got.table_locks || request->key != got.key || request->is_range) continue;
+    for (Blocker& blocker : request->blockers) {
+      if (blocker.owner == got.owner && blocker.hold == Hold::came_first) blocker.hold = Hold::wrote_key;
+    }
+  }
+}
+
+// ---- the wait ----
+
+Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
+  if (!request.deadline) {
+    request.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  }
+  std::unique_lock lock(mutex_);
+  request.looks_again = false;
+  if (!register_blockers(request)) return {};
+  if (request.never_waits) {
+    Status busy = passes_its_own_line(request) ? Status() : Status(StatusCode::busy, in_the_way(request));
+    while (!request.blockers.empty()) drop_blocker(request, request.blockers.size() - 1);
+    return busy;
+  }
+  Owner& owner = *request.owner;
+  DCHECK(owner.request == nullptr, "a transaction waits for one thing at a time");
+  owner.request = &request;
+  waiting_.push_back(&request);
+  waits_.fetch_add(1, std::memory_order_relaxed);
+  Status status = break_circles(request);
+  wake_all(lock);
+  while (status.ok() && !request.blockers.empty() && !request.looks_again && !request.victim_of) {
+    std::uint64_t left_ms = 0;
+    if (timeout_ms > 0) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+          *request.deadline - std::chrono::steady_clock::now());
+      left_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 0));
+    }
+    bool in_time = timeout_ms == 0 || left_ms > 0;
+    if (in_time) {
+      const std::uint32_t word = owner.word.load(std::memory_order_relaxed);
+      const WaitInfo info{request.kind, owner.number.load(std::memory_order_relaxed),
+                          request.blockers.front().owner->number.load(std::memory_order_relaxed),
+                          request.table, request.key};
+      lock.unlock();
+      in_time = hook_.wait(owner.word, word, info, left_ms);
+      lock.lock();
+    }
+    if (!in_time && !request.blockers.empty() && !request.victim_of) {
+      status = timed_out(request, timeout_ms);
+    }
+  }
+  if (request.victim_of) {
+    status = Status::conflict(ConflictReason::deadlock, describe(*request.victim_of),
+                              *std::move(request.victim_of));
+    request.victim_of.reset();
+  }
+  withdraw(request);
+  return status;
+}
+
+// "accounts/alice is locked by T3, which wrote it".
+std::string WaitGraph::in_the_way(const Request& request) {
+  return describe_key(request.table, request.key) + " is locked by " + names_of_blockers(request);
+}
+
+std::string WaitGraph::names_of_blockers(const Request& request) {
+  std::string text;
+  for (std::size_t i = 0; i < request.blockers.size(); ++i) {
+    const Blocker& blocker = request.blockers[i];
+    if (i > 0) text += ", ";
+    text += name_of(blocker.owner->number.load(std::memory_order_relaxed));
+    text.append(", which ").append(way_of(blocker.hold));
+  }
+  return text;
+}
+
+Status WaitGraph::timed_out(const Request& request, std::uint64_t timeout_ms) const {
+  std::string text = name_of(request.owner->number.load(std::memory_order_relaxed)) + " waited " +
+                     std::to_string(timeout_ms) + " ms at " + describe_key(request.table, request.key) +
+                     " for " + names_of_blockers(request);
+  const auto others = std::count_if(waiting_.begin(), waiting_.end(), [&](const Request* other) {
+    return other != &request && other->table == request.table && other->key == request.key;
+  });
+  if (others > 0) text += "; " + std::to_string(others) + " more wait there";
+  return Status::conflict(ConflictReason::lock_timeout, std::move(text));
+}
+
+// ---- circles ----
+
+// Depth first over those that wait. A member that was failed already is on its way out.
+bool WaitGraph::find_circle(Request& from, Circle& circle) {
+  struct Visit {
+    Request* request;
+    std::size_t next;
+  };
+  const std::uint64_t search = ++searches_;
+  std::vector<Visit> path{{&from, 0}};
+  from.seen_in = search;
+  while (!path.empty()) {
+    Visit& at = path.back();
+    if (at.next == at.request->blockers.size()) {
+      path.pop_back();
+      continue;
+    }
+    Request* const on = at.request->blockers[at.next++].owner->request;
+    if (on == &from) {
+      circle.clear();
+      for (const Visit& visit : path)
+        circle.push_back({visit.request, &visit.request->blockers[visit.next - 1]});
+      return true;
+    }
+    if (on == nullptr || on->seen_in == search || on->victim_of || on->looks_again) continue;
+    on->seen_in = search;
+    path.push_back({on, 0});
+  }
+  return false;
+}
+
+// Whether those in front of the request wait for its own transaction: then they are not in its way.
+bool WaitGraph::passes_its_own_line(Request& request) {
+  Circle circle;
+  request.owner->request = &request;
+  while (!request.may_pass && find_circle(request, circle)) {
+    if (circle.front().blocker->hold != Hold::came_first) break;
+    request.may_pass = true;
+  }
+  request.owner->request = nullptr;
+  return request.may_pass;
+}
+
+// Whether the circle opens without a victim: a member passes those who came first; or one that waits for the
+// users of a table looks once more whether they are users: one that found the table locked takes back that it
+// uses it, and may have been seen before that.
+bool WaitGraph::opens_softly(Request& request, const Circle& circle) {
+  for (const Edge& edge : circle) {
+    Request& member = *edge.request;
+    const bool passes = edge.blocker->hold == Hold::came_first;
+    if (!passes && (!is_soft(edge.blocker->hold) || member.was_rechecked)) continue;
+    (passes ? member.may_pass : member.was_rechecked) = true;
+    member.looks_again = true;
+    if (&member != &request) wake(member);
+    return true;
+  }
+  return false;
+}
+
+// Every circle that the request would close is opened, or a member of it failed.
+Status WaitGraph::break_circles(Request& request) {
+  Circle circle;
+  while (!request.looks_again && find_circle(request, circle)) {
+    if (opens_softly(request, circle)) continue;
+    deadlocks_.fetch_add(1, std::memory_order_relaxed);
+    Request& victim = choose_victim(circle);
+    DeadlockReport report = report_of(circle, victim);
+    if (&victim == &request) {
+      std::string text = describe(report);
+      return Status::conflict(ConflictReason::deadlock, std::move(text), std::move(report));
+    }
+    victim.victim_of = std::move(report);
+    wake(victim);
+  }
+  return {};
+}
+
+Request& WaitGraph::choose_victim(const Circle& circle) const {
+  Request* victim = circle.front().request;
+  for (const Edge& edge : circle) {
+    Request* const other = edge.request;
+    const bool better = victim_ == DeadlockVictim::least_written && other->writes != victim->writes
+                            ? other->writes < victim->writes
+                            : is_younger(*other, *victim);
+    if (better) victim = other;
+  }
+  return *victim;
+}
+
+DeadlockReport WaitGraph::report_of(const Circle& circle, const Request& victim) {
+  DeadlockReport report;
+  report.victim = victim.owner->number.load(std::memory_order_relaxed);
+  for (const Edge& edge : circle) {
+    DeadlockReport::Member& member = report.circle.emplace_back();
+    member.transaction = edge.request->owner->number.load(std::memory_order_relaxed);
+    member.label = edge.request->label;
+    member.level = edge.request->level;
+    member.wants = to_string(edge.request->mode);
+    member.table = edge.request->table;
+    member.key = edge.request->key;
+    member.is_range = edge.request->is_range;
+    if (edge.request->hi) member.hi = std::string(*edge.request->hi);
+    member.blocker_holds = way_of(edge.blocker->hold);
+  }
+  return report;
+}
+
+// ---- words ----
+
+std::string name_of(std::uint64_t number) {
+  return number >= kReaderNumber ? "R" + std::to_string(number - kReaderNumber)
+                                 : "T" + std::to_string(number);
+}
+
+std::string describe_key(std::string_view table, std::string_view key) {
+  std::string out(table);
+  out += '/';
+  for (const char c : key.substr(0, 64)) {
+    if (c >= ' ' && c <= '~') {
+      out += c;
+    } else {
+      char hex[5];
+      std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+      out += hex;
+    }
+  }
+  if (key.size() > 64) out += "...";
+  return out;
+}
+
+std::string describe(const DeadlockReport& report) {
+  std::string text;
+  for (std::size_t i = 0; i < report.circle.size(); ++i) {
+    const DeadlockReport::Member& member = report.circle[i];
+    const DeadlockReport::Member& next = report.circle[(i + 1) % report.circle.size()];
+    if (i > 0) text += ", ";
+    text += name_of(member.transaction);
+    if (!member.label.empty()) text += " (" + member.label + ")";
+    text += " waits for " + name_of(next.transaction) + " at " + describe_key(member.table, member.key);
+    text += " (" + name_of(next.transaction) + " " + member.blocker_holds + ")";
+  }
+  return text + "; " + name_of(report.victim) + " gives way: run it again";
+}
+
+}  // namespace isolith::locking

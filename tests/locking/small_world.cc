@@ -1,0 +1,321 @@
+#include "tests/locking/small_world.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace isolith::testing {
+namespace {
+
+using Rows = std::map<std::string, std::string>;
+using Kind = WorldStep::Kind;
+
+const Rows kFirstRows = {{"a", "a0"}, {"c", "c0"}};
+const std::vector<std::string> kKeys = {"a", "b", "c"};
+
+std::string_view name_of(Kind kind) {
+  switch (kind) {
+    case Kind::get:
+      return "get";
+    case Kind::put:
+      return "put";
+    case Kind::insert:
+      return "insert";
+    case Kind::erase:
+      return "erase";
+    case Kind::scan:
+      return "scan";
+    case Kind::scan_back:
+      return "scan_back";
+    case Kind::get_for_update:
+      return "get_for_update";
+    case Kind::get_for_share:
+      return "get_for_share";
+  }
+  return "";
+}
+
+// What a step writes tells who wrote it.
+std::string value_of(std::size_t transaction, std::size_t step) {
+  return "t" + std::to_string(transaction) + "." + std::to_string(step);
+}
+
+std::string play_on_map(const WorldStep& step, const std::string& value, Rows& rows) {
+  const auto at = rows.find(step.key);
+  switch (step.kind) {
+    case Kind::get:
+    case Kind::get_for_update:
+    case Kind::get_for_share:
+      return at == rows.end() ? "-" : at->second;
+    case Kind::put:
+      rows[step.key] = value;
+      return "";
+    case Kind::insert:
+      if (at != rows.end()) return "there";
+      rows[step.key] = value;
+      return "done";
+    case Kind::erase:
+      if (at == rows.end()) return "not there";
+      rows.erase(at);
+      return "done";
+    case Kind::scan:
+    case Kind::scan_back:
+      break;
+  }
+  std::vector<std::string> found;
+  for (const auto& [key, stored] : rows) {
+    if (key >= step.key && (!step.hi || key < *step.hi)) found.push_back(key + "=" + stored + " ");
+  }
+  if (step.kind == Kind::scan_back) std::reverse(found.begin(), found.end());
+  if (found.size() > step.rows_max) found.resize(step.rows_max);
+  return std::accumulate(found.begin(), found.end(), std::string());
+}
+
+}  // namespace
+
+std::string to_string(const World& world) {
+  std::string text;
+  for (const WorldTransaction& transaction : world) {
+    text.append(isolith::to_string(transaction.level)).append(":");
+    for (const WorldStep& step : transaction.steps) {
+      text.append(" ").append(name_of(step.kind)).append(" ").append(step.key);
+      if (step.kind == Kind::scan || step.kind == Kind::scan_back) {
+        text += ".." + step.hi.value_or("") + " first " + std::to_string(step.rows_max);
+      }
+      text += ";";
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+World draw_world(base::Random& random, const WorldRules& rules) {
+  World world;
+  for (std::size_t i = 0; i < rules.transactions; ++i) {
+    WorldTransaction& transaction = world.emplace_back();
+    transaction.level = rules.levels[random.below(rules.levels.size())];
+    const std::size_t steps = rules.steps_min + random.below(rules.steps_max - rules.steps_min + 1);
+    for (std::size_t j = 0; j < steps; ++j) {
+      static constexpr Kind kKinds[] = {Kind::get,
+                                        Kind::get,
+                                        Kind::put,
+                                        Kind::put,
+                                        Kind::insert,
+                                        Kind::erase,
+                                        Kind::get_for_update,
+                                        Kind::get_for_share,
+                                        Kind::scan,
+                                        Kind::scan,
+                                        Kind::scan_back};
+      WorldStep& step = transaction.steps.emplace_back();
+      step.kind = kKinds[random.below(rules.ranges ? std::size(kKinds) : std::size(kKinds) - 3)];
+      step.key = kKeys[random.below(kKeys.size())];
+      if (step.kind == Kind::scan || step.kind == Kind::scan_back) {
+        static const std::vector<std::optional<std::string>> kEnds = {"b", "bb", "c", "d", std::nullopt};
+        step.key = std::vector<std::string>{"", "a", "aa", "b"}[random.below(4)];
+        step.hi = kEnds[random.below(kEnds.size())];
+        step.rows_max = random.below(3) == 0 ? 1 : 9;
+      }
+    }
+  }
+  return world;
+}
+
+std::vector<WorldOutcome> serial_outcomes(const World& world) {
+  std::vector<std::size_t> order(world.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::vector<WorldOutcome> outcomes;
+  do {
+    WorldOutcome outcome;
+    outcome.reads.resize(world.size());
+    outcome.rows = kFirstRows;
+    for (const std::size_t i : order) {
+      for (std::size_t j = 0; j < world[i].steps.size(); ++j) {
+        outcome.reads[i].push_back(play_on_map(world[i].steps[j], value_of(i, j), outcome.rows));
+      }
+    }
+    if (std::find(outcomes.begin(), outcomes.end(), outcome) == outcomes.end()) outcomes.push_back(outcome);
+  } while (std::next_permutation(order.begin(), order.end()));
+  return outcomes;
+}
+
+// One transaction on the database.
+class WorldRunner::Player {
+ public:
+  Player(WorldRunner& world, const WorldTransaction& script, std::size_t number)
+      : world_(world), script_(script), number_(number) {}
+
+  void begin() {
+    reads_.clear();
+    is_over_ = false;
+    Result<Transaction> begun = world_.database_->begin(script_.level);
+    if (begun.ok()) {
+      transaction_.emplace(*std::move(begun));
+    } else {
+      note(begun.status());
+    }
+  }
+
+  void take(std::size_t step) {
+    if (step == 0) begin();
+    if (is_over_) return;
+    if (step == script_.steps.size()) {
+      const Status status = transaction_->commit();
+      is_over_ = true;
+      committed_ = status.ok();
+      if (!status.ok()) note(status);
+      return;
+    }
+    reads_.push_back(play(script_.steps[step], value_of(number_, step)));
+  }
+
+  [[nodiscard]] bool committed() const noexcept { return committed_; }
+  [[nodiscard]] const std::vector<std::string>& reads() const noexcept { return reads_; }
+  [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
+  [[nodiscard]] bool was_victim() const noexcept { return was_victim_; }
+  [[nodiscard]] std::uint64_t id() const noexcept { return transaction_ ? transaction_->id() : 0; }
+
+ private:
+  // A conflict ends the transaction; nothing else is expected.
+  void note(const Status& status) {
+    is_over_ = true;
+    if (status.is(StatusCode::conflict) && status.reason() != ConflictReason::lock_timeout) {
+      was_victim_ = true;
+    } else {
+      problem_ = status.to_string();
+    }
+  }
+
+  std::string answer(const Status& status, const std::string& value) {
+    if (status.ok()) return value;
+    if (status.is(StatusCode::not_found)) return script_kind_ == Kind::erase ? "not there" : "-";
+    if (status.is(StatusCode::already_exists)) return "there";
+    note(status);
+    return "failed";
+  }
+
+  std::string play(const WorldStep& step, const std::string& value) {
+    script_kind_ = step.kind;
+    std::string read;
+    switch (step.kind) {
+      case Kind::get:
+        return answer(transaction_->get(world_.table_, step.key, read), read);
+      case Kind::get_for_update:
+        return answer(transaction_->get_for_update(world_.table_, step.key, read), read);
+      case Kind::get_for_share:
+        return answer(transaction_->get_for_share(world_.table_, step.key, read), read);
+      case Kind::put:
+        return answer(transaction_->put(world_.table_, step.key, value), "");
+      case Kind::insert:
+        return answer(transaction_->insert(world_.table_, step.key, value), "done");
+      case Kind::erase:
+        return answer(transaction_->erase(world_.table_, step.key), "done");
+      case Kind::scan:
+      case Kind::scan_back:
+        break;
+    }
+    KeyRange range{step.key, {}};
+    if (step.hi) range.hi = *step.hi;
+    Result<Cursor> cursor = transaction_->cursor(world_.table_, range);
+    if (!cursor.ok()) return answer(cursor.status(), "");
+    const bool forward = step.kind == Kind::scan;
+    std::size_t rows = 0;
+    for (forward ? cursor->seek_first() : cursor->seek_last(); cursor->valid();
+         forward ? cursor->next() : cursor->prev()) {
+      read.append(cursor->key()).append("=").append(cursor->value()).append(" ");
+      if (++rows == step.rows_max) return read;
+    }
+    return answer(cursor->status(), read);
+  }
+
+  WorldRunner& world_;
+  const WorldTransaction& script_;
+  const std::size_t number_;
+  std::optional<Transaction> transaction_;
+  std::vector<std::string> reads_;
+  Kind script_kind_ = Kind::get;
+  bool is_over_ = false;
+  bool committed_ = false;
+  bool was_victim_ = false;
+  std::string problem_;
+};
+
+WorldRunner::WorldRunner(Options options) {
+  options.wait_hook = &runner_;
+  database_ = std::make_unique<Database>(*Database::open_in_memory(options));
+  table_ = *database_->ensure_table("t");
+}
+
+WorldRunner::~WorldRunner() = default;
+
+void WorldRunner::reset() {
+  Transaction transaction = *database_->begin(Isolation::read_committed);
+  (void)*transaction.erase_range(table_, KeyRange::all());
+  for (const auto& [key, value] : kFirstRows) (void)transaction.put(table_, key, value).ok();
+  (void)transaction.commit().ok();
+}
+
+WorldOutcome WorldRunner::run_once(const World& world, const anomalies::Runner::Chooser& chooser,
+                                   std::string& order, std::string& problem) {
+  reset();
+  std::vector<std::unique_ptr<Player>> players;
+  anomalies::Program program;
+  for (std::size_t i = 0; i < world.size(); ++i) {
+    Player* const player = players.emplace_back(std::make_unique<Player>(*this, world[i], i)).get();
+    anomalies::Session& session = program.sessions.emplace_back();
+    session.name = std::string(1, static_cast<char>('A' + i));
+    for (std::size_t j = 0; j <= world[i].steps.size(); ++j) {
+      session.steps.emplace_back([player, j] { player->take(j); });
+    }
+  }
+  program.transaction_of = [&](std::size_t i) { return players[i]->id(); };
+  anomalies::Trace trace;
+  if (const Status status = runner_.run(program, chooser, trace); !status.ok()) problem = status.to_string();
+  order = to_string(trace.schedule, program);
+  if (trace.stuck) problem = "stuck:\n" + to_string(trace, program);
+  WorldOutcome outcome;
+  for (std::size_t i = 0; i < world.size(); ++i) {
+    if (players[i]->was_victim()) ++deadlocks_;
+    for (std::size_t j = 0; !players[i]->committed() && j <= world[i].steps.size(); ++j) players[i]->take(j);
+    if (!players[i]->problem().empty()) problem = players[i]->problem() + "\n" + to_string(trace, program);
+    outcome.reads.push_back(players[i]->reads());
+  }
+  Transaction reader = *database_->begin(Isolation::read_committed);
+  Cursor rows = *reader.cursor(table_);
+  for (rows.seek_first(); rows.valid(); rows.next()) outcome.rows.emplace(rows.key(), rows.value());
+  return outcome;
+}
+
+// Depth first over which session goes next, each run from the start.
+std::uint64_t WorldRunner::run_all(
+    const World& world, const std::function<void(const WorldOutcome&, const std::string& order)>& visit,
+    std::string& problem) {
+  struct Choice {
+    std::size_t taken = 0;
+    std::size_t ready = 0;
+  };
+  std::vector<Choice> choices;
+  std::uint64_t runs = 0;
+  for (;;) {
+    std::size_t depth = 0;
+    std::string order;
+    const WorldOutcome outcome = run_once(
+        world,
+        [&](std::span<const std::uint32_t> ready) {
+          if (depth == choices.size()) choices.push_back({0, ready.size()});
+          return choices[depth++].taken;
+        },
+        order, problem);
+    ++runs;
+    visit(outcome, order);
+    if (!problem.empty()) {
+      problem = order + "\n" + problem;
+      return runs;
+    }
+    while (!choices.empty() && choices.back().taken + 1 == choices.back().ready) choices.pop_back();
+    if (choices.empty()) return runs;
+    ++choices.back().taken;
+  }
+}
+
+}  // namespace isolith::testing

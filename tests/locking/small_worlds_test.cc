@@ -1,0 +1,150 @@
+// Every interleaving of small generated transactions at the locking levels.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "base/random.h"
+#include "tests/locking/small_world.h"
+#include "tests/support/seed.h"
+
+namespace isolith::testing {
+namespace {
+
+constexpr std::uint64_t kMoreInterleavings = 40'000;  // of each further kind of world
+
+std::uint64_t interleavings_wanted() {
+  const char* const given = std::getenv("ISOLITH_TEST_INTERLEAVINGS");
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : 220'000;
+}
+
+std::string describe(const WorldOutcome& outcome) {
+  std::string text;
+  for (const auto& reads : outcome.reads) {
+    text += "  read:";
+    for (const std::string& read : reads) text += " [" + read + "]";
+    text += "\n";
+  }
+  for (const auto& [key, value] : outcome.rows) text += "  " + key + "=" + value;
+  return text + "\n";
+}
+
+WorldRules pairs_of(std::vector<Isolation> levels, bool ranges = true) {
+  WorldRules rules;
+  rules.transactions = 2;
+  rules.steps_max = 3;
+  rules.levels = std::move(levels);
+  rules.ranges = ranges;
+  return rules;
+}
+
+WorldRules triples_of(std::vector<Isolation> levels, bool ranges = true) {
+  WorldRules rules = pairs_of(std::move(levels), ranges);
+  rules.transactions = 3;
+  rules.steps_max = 2;
+  return rules;
+}
+
+// Runs worlds until there were enough interleavings. Returns how many were as no serial order; where `must`
+// is set they fail the test.
+std::uint64_t run_worlds(WorldRunner& runner, const std::vector<WorldRules>& kinds, std::uint64_t wanted,
+                         bool must = true) {
+  base::Random random(test_seed());
+  std::uint64_t runs = 0;
+  std::uint64_t not_serial = 0;
+  for (std::uint64_t i = 0; runs < wanted && !::testing::Test::HasFailure(); ++i) {
+    const World world = draw_world(random, kinds[i % kinds.size()]);
+    const std::vector<WorldOutcome> serial = serial_outcomes(world);
+    std::string problem;
+    runs += runner.run_all(
+        world,
+        [&](const WorldOutcome& outcome, const std::string& order) {
+          if (std::find(serial.begin(), serial.end(), outcome) != serial.end()) return;
+          ++not_serial;
+          if (must) problem = "in the order " + order + " no serial order gives\n" + describe(outcome);
+        },
+        problem);
+    EXPECT_EQ(problem, "") << "world " << i << " of seed " << test_seed() << ":\n" << to_string(world);
+  }
+  std::printf("%llu interleavings, %llu deadlock victims, %llu as no serial order\n",
+              static_cast<unsigned long long>(runs), static_cast<unsigned long long>(runner.deadlocks()),
+              static_cast<unsigned long long>(not_serial));
+  return not_serial;
+}
+
+TEST(SmallWorldsTest, EveryInterleavingUnderTwoPhaseLockingIsSerial) {
+  WorldRunner runner;
+  const WorldRules pairs = pairs_of({Isolation::serializable_2pl});
+  (void)run_worlds(runner, {pairs, pairs, pairs, pairs, triples_of({Isolation::serializable_2pl})},
+                   interleavings_wanted());
+  EXPECT_GT(runner.deadlocks(), 0U);
+}
+
+TEST(SmallWorldsTest, SerialBesideTwoPhaseLockingIsSerial) {
+  WorldRunner runner;
+  const std::vector<Isolation> levels = {Isolation::serializable_2pl, Isolation::serial};
+  (void)run_worlds(runner, {pairs_of(levels), pairs_of(levels), triples_of(levels)}, kMoreInterleavings);
+}
+
+TEST(SmallWorldsTest, LocksThatAreOneRangeForMemorysSakeAreSerial) {
+  Options options;
+  options.locks.memory_bytes = 1;
+  WorldRunner runner(options);
+  const WorldRules pairs = pairs_of({Isolation::serializable_2pl});
+  (void)run_worlds(runner, {pairs, pairs, triples_of({Isolation::serializable_2pl})}, kMoreInterleavings);
+  EXPECT_GT(runner.stats().lock_escalations, 0U);
+  EXPECT_EQ(runner.stats().lock_bytes, 0U);
+}
+
+// No lost update, no skew of reads or writes on items: with keys alone nothing is left that is not serial.
+TEST(SmallWorldsTest, RepeatableReadIsSerialWhereNoRangesAreRead) {
+  WorldRunner runner;
+  const WorldRules pairs = pairs_of({Isolation::repeatable_read}, false);
+  (void)run_worlds(runner, {pairs, pairs, triples_of({Isolation::repeatable_read}, false)},
+                   kMoreInterleavings);
+}
+
+TEST(SmallWorldsTest, RepeatableReadHasPhantomsInRanges) {
+  WorldRunner runner;
+  EXPECT_GT(run_worlds(runner, {pairs_of({Isolation::repeatable_read})}, kMoreInterleavings / 2, false), 0U);
+}
+
+// A transaction that reads everything twice, beside writers of levels that lock nothing that they read.
+TEST(SmallWorldsTest, ReadsUnderTwoPhaseLockingAreRepeatableBesideAnyWriter) {
+  WorldRunner runner;
+  base::Random random(test_seed());
+  std::uint64_t runs = 0;
+  std::uint64_t worlds_that_waited = 0;
+  while (runs < kMoreInterleavings && !HasFailure()) {
+    World world = draw_world(random, pairs_of({Isolation::read_committed, Isolation::snapshot}));
+    WorldTransaction reader;
+    reader.steps = draw_world(random, pairs_of({Isolation::serializable_2pl})).front().steps;
+    std::erase_if(reader.steps, [](const WorldStep& step) {
+      return step.kind != WorldStep::Kind::get && step.kind != WorldStep::Kind::scan &&
+             step.kind != WorldStep::Kind::scan_back && step.kind != WorldStep::Kind::get_for_share;
+    });
+    if (reader.steps.empty() || reader.steps.size() > 2) continue;
+    const std::size_t reads = reader.steps.size();
+    for (std::size_t i = 0; i < reads; ++i) reader.steps.push_back(reader.steps[i]);
+    world[0] = reader;
+    std::string problem;
+    std::vector<WorldOutcome> seen;
+    runs += runner.run_all(
+        world,
+        [&](const WorldOutcome& outcome, const std::string& order) {
+          for (std::size_t i = 0; i < reads; ++i) {
+            if (outcome.reads[0][i] == outcome.reads[0][i + reads]) continue;
+            problem = "in the order " + order + " a second read differs\n" + describe(outcome);
+          }
+          if (std::find(seen.begin(), seen.end(), outcome) == seen.end()) seen.push_back(outcome);
+        },
+        problem);
+    if (seen.size() > 1) ++worlds_that_waited;
+    ASSERT_EQ(problem, "") << to_string(world);
+  }
+  EXPECT_GT(worlds_that_waited, 0U);
+}
+
+}  // namespace
+}  // namespace isolith::testing
