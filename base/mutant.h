@@ -27,6 +27,16 @@ enum class Mutant : std::uint8_t {
   savepoint_keeps_writes,    // what was written since a savepoint stays
   savepoint_drops_locks,     // rolling back to a savepoint gives up the locks taken since
   deadlock_missed,           // a wait that closes a cycle begins
+  range_lock_missing,        // a cursor locks no range
+  range_short_at_low_end,    // a range begins one key late
+  range_short_at_high_end,   // a range ends with the last row in it
+  range_ignored_by_writers,  // a write does not look at ranges
+  absent_key_unlocked,       // a key that was read and is not there is not locked
+  read_lock_dropped_early,   // a read lock is given up at the next one
+  savepoint_drops_reads,     // rolling back to a savepoint gives up read locks
+  upgrade_jumps_queue,       // who has read a key writes it before the other readers have ended
+  wake_up_lost,              // who waits for a transaction does not hear that it has ended
+  serial_not_alone,          // `serial` does not wait for other writers
 };
 
 #ifdef ISOLITH_MUTANTS

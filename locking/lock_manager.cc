@@ -221,12 +221,16 @@ Status LockManager::lock_whole(Request& request, TableLocks& table, std::uint64_
 
 // ---- the end ----
 
+void LockManager::give_up_reads(Owner& owner) {
+  keys_.release(owner);
+  for (const HeldRange& range : owner.ranges) range.table->release_range(owner, range.lo, range.hi);
+  owner.ranges.clear();
+}
+
 void LockManager::end(Owner& owner) {
   if (owner.is_locking) {
-    keys_.release(owner);
-    for (const HeldRange& range : owner.ranges) range.table->release_range(owner, range.lo, range.hi);
+    give_up_reads(owner);
     for (TableLocks* table : owner.tables) table->release_whole(owner);
-    owner.ranges.clear();
     owner.tables.clear();
     bytes_.fetch_sub(owner.bytes_told, std::memory_order_relaxed);
     owner.bytes = owner.bytes_told = 0;

@@ -86,6 +86,9 @@ class LockManager {
   // `tables`: those whose ranges and locks are listed.
   std::vector<Listed> list(const std::vector<TableLocks*>& tables);
 
+  // The marks and ranges, as a part of the end. Before it only a fault does so (base/mutant.h).
+  void give_up_reads(Owner& owner);
+
   // The transaction has ended: gives everything up and wakes who waited for it.
   void end(Owner& owner);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace isolith::locking {
 namespace {
@@ -47,6 +48,22 @@ bool may_be_let_go(Hold hold) { return hold != Hold::wrote_key && hold != Hold::
 bool is_younger(const Request& a, const Request& b) {
   if (a.started != b.started) return a.started > b.started;
   return a.owner->number.load(std::memory_order_relaxed) > b.owner->number.load(std::memory_order_relaxed);
+}
+
+// Bytes that do not print as \xHH; at most 64 bytes.
+std::string printable(std::string_view key) {
+  std::string out;
+  for (const char c : key.substr(0, 64)) {
+    if (c >= ' ' && c <= '~') {
+      out += c;
+    } else {
+      char hex[5];
+      std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+      out += hex;
+    }
+  }
+  if (key.size() > 64) out += "...";
+  return out;
 }
 
 }  // namespace
@@ -108,6 +125,7 @@ void WaitGraph::ended(Owner& owner) {
       drop_blocker(*request, i);
       was_blocked = true;
     }
+    if (base::is_mutant(base::Mutant::wake_up_lost)) continue;
     if (was_blocked && request->blockers.empty()) wake(*request);
   }
   wake_all(lock);
@@ -142,9 +160,8 @@ void WaitGraph::got_lock(const Request& got) {
 // ---- the wait ----
 
 Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
-  if (!request.deadline) {
-    request.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
-  }
+  request.began = std::chrono::steady_clock::now();
+  if (!request.deadline) request.deadline = request.began + std::chrono::milliseconds(timeout_ms);
   std::unique_lock lock(mutex_);
   request.looks_again = false;
   if (!register_blockers(request)) return {};
@@ -192,7 +209,7 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
 
 // "accounts/alice is locked by T3, which wrote it".
 std::string WaitGraph::in_the_way(const Request& request) {
-  return describe_key(request.table, request.key) + " is locked by " + names_of_blockers(request);
+  return describe(request.wanted()) + " is locked by " + names_of_blockers(request);
 }
 
 std::string WaitGraph::names_of_blockers(const Request& request) {
@@ -208,8 +225,8 @@ std::string WaitGraph::names_of_blockers(const Request& request) {
 
 Status WaitGraph::timed_out(const Request& request, std::uint64_t timeout_ms) const {
   std::string text = name_of(request.owner->number.load(std::memory_order_relaxed)) + " waited " +
-                     std::to_string(timeout_ms) + " ms at " + describe_key(request.table, request.key) +
-                     " for " + names_of_blockers(request);
+                     std::to_string(timeout_ms) + " ms at " + describe(request.wanted()) + " for " +
+                     names_of_blockers(request);
   const auto others = std::count_if(waiting_.begin(), waiting_.end(), [&](const Request* other) {
     return other != &request && other->table == request.table && other->key == request.key;
   });
@@ -279,11 +296,14 @@ bool WaitGraph::opens_softly(Request& request, const Circle& circle) {
 // Every circle that the request would close is opened, or a member of it failed.
 Status WaitGraph::break_circles(Request& request) {
   Circle circle;
+  if (base::is_mutant(base::Mutant::deadlock_missed)) return {};
   while (!request.looks_again && find_circle(request, circle)) {
     if (opens_softly(request, circle)) continue;
     deadlocks_.fetch_add(1, std::memory_order_relaxed);
     Request& victim = choose_victim(circle);
     DeadlockReport report = report_of(circle, victim);
+    report.found_after_ns = static_cast<std::uint64_t>(
+        std::chrono::nanoseconds(std::chrono::steady_clock::now() - request.began).count());
     if (&victim == &request) {
       std::string text = describe(report);
       return Status::conflict(ConflictReason::deadlock, std::move(text), std::move(report));
@@ -316,6 +336,7 @@ DeadlockReport WaitGraph::report_of(const Circle& circle, const Request& victim)
     member.level = edge.request->level;
     member.wants = to_string(edge.request->mode);
     member.table = edge.request->table;
+    member.is_whole = edge.request->kind == WaitKind::table_lock;
     member.key = edge.request->key;
     member.is_range = edge.request->is_range;
     if (edge.request->hi) member.hi = std::string(*edge.request->hi);
@@ -332,19 +353,17 @@ std::string name_of(std::uint64_t number) {
 }
 
 std::string describe_key(std::string_view table, std::string_view key) {
-  std::string out(table);
-  out += '/';
-  for (const char c : key.substr(0, 64)) {
-    if (c >= ' ' && c <= '~') {
-      out += c;
-    } else {
-      char hex[5];
-      std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      out += hex;
-    }
+  return std::string(table) + '/' + printable(key);
+}
+
+std::string describe(const Wanted& wanted) {
+  if (wanted.is_whole) {
+    return wanted.table.empty() ? "the database" : "the table " + std::string(wanted.table);
   }
-  if (key.size() > 64) out += "...";
-  return out;
+  if (!wanted.is_range) return describe_key(wanted.table, wanted.key);
+  std::string text(wanted.table);
+  text += " from " + printable(wanted.key);
+  return wanted.hi ? text + " up to " + printable(*wanted.hi) : text + " to the end";
 }
 
 std::string describe(const DeadlockReport& report) {
@@ -355,7 +374,8 @@ std::string describe(const DeadlockReport& report) {
     if (i > 0) text += ", ";
     text += name_of(member.transaction);
     if (!member.label.empty()) text += " (" + member.label + ")";
-    text += " waits for " + name_of(next.transaction) + " at " + describe_key(member.table, member.key);
+    text += " waits for " + name_of(next.transaction) + " at " +
+            describe(Wanted{member.table, member.is_whole, member.key, member.is_range, member.hi});
     text += " (" + name_of(next.transaction) + " " + member.blocker_holds + ")";
   }
   return text + "; " + name_of(report.victim) + " gives way: run it again";

@@ -58,6 +58,15 @@ struct Blocker {
   }
 };
 
+// What is wanted: "accounts/alice", "accounts from a up to c", "the table accounts", "the database".
+struct Wanted {
+  std::string_view table;
+  bool is_whole = false;
+  std::string_view key;
+  bool is_range = false;
+  std::optional<std::string_view> hi;
+};
+
 // Where a transaction stands in a queue, and what reports say of it. Lives as long as the call that waits.
 struct Request {
   Owner* owner = nullptr;
@@ -68,9 +77,10 @@ struct Request {
   std::string_view key;  // of a range: where it begins
   bool is_range = false;
   std::optional<std::string_view> hi;
-  bool never_waits = false;    // `busy` instead
-  bool is_holder = false;      // it holds a lock there already: it goes before those who do not
-  bool may_pass = false;       // a deadlock would come of its place in line: it need not keep it
+  bool never_waits = false;  // `busy` instead
+  bool is_holder = false;    // it holds a lock there already: it goes before those who do not
+  bool may_pass = false;     // a deadlock would come of its place in line: it need not keep it
+  std::chrono::steady_clock::time_point began{};                  // the wait
   std::optional<std::chrono::steady_clock::time_point> deadline;  // from its first wait on
   bool was_rechecked = false;  // who uses the table has been looked at twice
 
@@ -92,6 +102,9 @@ struct Request {
   std::uint64_t hash = 0;
 
   void add_blocker(const Blocker& blocker);
+  [[nodiscard]] Wanted wanted() const noexcept {
+    return {table, kind == WaitKind::table_lock, key, is_range, hi};
+  }
 };
 
 class WaitGraph {
@@ -161,6 +174,8 @@ std::string name_of(std::uint64_t number);
 
 // "accounts/alice", with bytes that do not print as \xHH, at most 64 bytes of the key.
 std::string describe_key(std::string_view table, std::string_view key);
+
+std::string describe(const Wanted& wanted);
 
 // One readable paragraph.
 std::string describe(const DeadlockReport& report);

@@ -121,6 +121,8 @@ Status Core::drop_table(TransactionState& state, const Table& handle) {
   if (info->id == kCatalogTable) return {StatusCode::invalid_argument, "the catalog is not dropped"};
   TRY(check_writable(state));
   TRY(begin_writing(state));
+  // Not under whoever writes to it or has read it with locks.
+  TRY(lock_table(state, handle, TableLock::exclusive, IfLocked::wait));
   // The lock first: while it was waited for, the table may have gone, and its name to another one.
   TRY(write_catalog(state, info->name, WriteKind::lock, {}));
   if (!is_there(state, *info)) return {StatusCode::not_found, "the table was dropped"};

@@ -1,11 +1,14 @@
 // Read locks, intentions, and waiting for the locks of others. The rules are those of locking/README.md.
 #include <utility>
 
+#include "base/mutant.h"
 #include "txn/change.h"
 #include "txn/core.h"
 
 namespace isolith::txn {
 
+using base::is_mutant;
+using base::Mutant;
 using locking::Blocker;
 using locking::Hold;
 using locking::Mode;
@@ -77,6 +80,7 @@ Status Core::intend_slowly(TransactionState& state, const TableInfo* table, Mode
 
 // A transaction of the level `serial` begins when nobody else writes.
 Status Core::begin_alone(TransactionState& state) {
+  if (is_mutant(Mutant::serial_not_alone)) return {};
   Request request = request_of(state, nullptr, {}, Mode::read_intend_write);
   request.kind = WaitKind::table_lock;
   return after_wait(state, locks_->lock_whole(request, locks_->database(), state.lock_timeout_ms));
@@ -89,6 +93,7 @@ Status Core::lock_key(TransactionState& state, const TableInfo& table, std::stri
   if (!locks_->try_intend(state.owner, table.locks, Mode::intend_read)) {
     TRY(intend_slowly(state, &table, Mode::intend_read, if_locked));
   }
+  if (is_mutant(Mutant::read_lock_dropped_early)) locks_->give_up_reads(state.owner);
   const locking::KeyPlace place = place_of(table, key);
   if (locks_->try_read_key(state.owner, place)) [[likely]]
     return {};
@@ -101,6 +106,10 @@ Status Core::lock_key(TransactionState& state, const TableInfo& table, std::stri
 Status Core::lock_range(TransactionState& state, const TableInfo& table, std::string_view lo,
                         const std::optional<std::string>& hi, bool passes_line) {
   if (hi && *hi <= lo) return {};
+  if (is_mutant(Mutant::range_lock_missing)) return {};
+  if (is_mutant(Mutant::read_lock_dropped_early)) locks_->give_up_reads(state.owner);
+  std::string late;
+  if (is_mutant(Mutant::range_short_at_low_end)) lo = late.append(lo).append(1, '\0');
   if (!locks_->try_intend(state.owner, table.locks, Mode::intend_read)) {
     TRY(intend_slowly(state, &table, Mode::intend_read, IfLocked::wait));
   }
@@ -152,8 +161,13 @@ Status Core::share_row(TransactionState& state, const TableInfo& table, std::str
       return status;
     }
   }
-  // What is newest is what the level sees.
-  return get_value(state, table, key, value);
+  // What is newest is what the level sees; or the row was erased since the snapshot, and nothing is left of it.
+  Status status = get_value(state, table, key, value);
+  if (status.ok() && !found.exists && state.view == ReadView::snapshot) {
+    status = write_conflict(state, Change(table, key, WriteKind::lock, {}), {});
+    end_after(state, status);
+  }
+  return status;
 }
 
 Status Core::lock_table(TransactionState& state, const Table& handle, TableLock lock, IfLocked if_locked) {

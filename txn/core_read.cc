@@ -115,6 +115,9 @@ Status Core::find_locked_row(TransactionState& state, const TableInfo& table, st
     if (writer == kNoTransaction) break;
     TRY(wait_for_writer(state, table, key, writer, if_locked));
   }
+  if (is_mutant(Mutant::absent_key_unlocked) && !found.exists) {
+    locks_->take_back_key(state.owner, place_of(table, key));
+  }
   if (!found.exists) note_absence(state);
   return {};
 }

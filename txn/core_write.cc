@@ -166,9 +166,15 @@ Status Core::write_conflict(const TransactionState& state, const Change& change,
   const ConflictReport report{raw(state.own_id()), raw(state.as_of),  raw(change.met),
                               raw(other_commit),   change.table.name, std::string(change.key)};
   std::string text = locking::describe_key(change.table.name, change.key);
-  text += " was written by T" + std::to_string(report.other) + ", which committed after the snapshot of T" +
-          std::to_string(report.transaction) + " (at " + std::to_string(report.other_commit) +
-          "; the snapshot is " + std::to_string(report.snapshot) + "): run it again";
+  const std::string own = locking::name_of(report.transaction);
+  if (change.met == kNoTransaction) {
+    text += " was erased after the snapshot of " + own + " (" + std::to_string(report.snapshot) +
+            "): run it again";
+  } else {
+    text += " was written by " + locking::name_of(report.other) + ", which committed after the snapshot of " +
+            own + " (at " + std::to_string(report.other_commit) + "; the snapshot is " +
+            std::to_string(report.snapshot) + "): run it again";
+  }
   return Status::conflict(ConflictReason::write_conflict, std::move(text), report);
 }
 

@@ -376,7 +376,12 @@ Result<std::uint64_t> Core::erase_range(TransactionState& state, const Table& ta
   TRY(check_active(state));
   if (find_table(state, table, status) == nullptr) return status;
   TRY(check_writable(state));
-  Result<Cursor> rows = cursor(state, table, range, {});
+  CursorOptions options;
+  // Two that had read the same rows with locks and then erase them would wait for each other.
+  if (state.read_locks != ReadLocks::none && state.view != ReadView::snapshot) {
+    options.lock = CursorOptions::Lock::update;
+  }
+  Result<Cursor> rows = cursor(state, table, range, options);
   TRY(rows);
   std::uint64_t erased = 0;
   std::string key;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutant.h"
 #include "txn/cursor_state.h"
 
 namespace isolith::txn {
@@ -87,6 +88,7 @@ std::string CursorState::edge_of(const Place& place) const {
 // The rest of the leaf that was copied, or of the range.
 bool CursorState::lock_gap(const Place& until) {
   if (state_.read_locks != ReadLocks::ranges) return true;
+  if (base::is_mutant(base::Mutant::range_short_at_high_end) && until.at_end) return true;
   const bool passes_line = options_.if_locked != IfLocked::wait;
   if (forward) {
     status_ = core_.lock_range(state_, table_, *covered_, until.at_end ? hi_ : std::optional(edge_of(until)),

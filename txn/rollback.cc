@@ -126,6 +126,7 @@ Status Core::rollback_to(TransactionState& state, const Savepoint& savepoint) {
   }
   const SavepointMark mark = *found;
   if (base::is_mutant(base::Mutant::savepoint_keeps_writes)) return {};
+  if (base::is_mutant(base::Mutant::savepoint_drops_reads)) locks_->give_up_reads(state.owner);
   std::vector<mvcc::Version*> kept;  // the base versions: with them the locks stay
   // The rows of a table that was made since go with its tree: no lock on them is kept.
   std::unordered_set<TableId> made;

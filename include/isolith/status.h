@@ -71,6 +71,7 @@ struct DeadlockReport {
     std::string level;
     std::string wants;                // the mode: "write", "read"
     std::string table;                // empty: the database
+    bool is_whole = false;            // the table or the database as a whole, and no key of it
     std::string key;                  // or where the range begins
     bool is_range = false;
     std::optional<std::string> hi;    // of a range; none: the table's end
@@ -78,6 +79,7 @@ struct DeadlockReport {
   };
   std::vector<Member> circle;
   std::uint64_t victim = 0;           // the transaction that failed
+  std::uint64_t found_after_ns = 0;   // since the wait that closed the circle, in nanoseconds
 };
 
 // The outcome of a call. `ok` and `not_found` carry no text and allocate nothing.

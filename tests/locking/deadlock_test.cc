@@ -153,6 +153,26 @@ TEST_F(DeadlockTest, TwoThatInsertOrEraseOrGoThroughRowsToWriteThemWaitAndAreNoD
   EXPECT_EQ(answer(b, 4), "");
 }
 
+TEST_F(DeadlockTest, TwoThatEraseARangeWaitAndAreNoDeadlock) {
+  for (const Isolation level : {Isolation::repeatable_read, Isolation::serializable_2pl}) {
+    open({});
+    const auto a = session(level);
+    const auto b = session(level);
+    for (const auto at : {a, b}) {
+      add(at, [this](Transaction& t, std::string& read) {
+        const Result<std::uint64_t> erased = t.erase_range(table_, KeyRange{"b", "f"});
+        if (erased.ok()) read = std::to_string(*erased);
+        return erased.status();
+      });
+      commit(at);
+    }
+    run("A1 B1 A2 B2");
+    EXPECT_EQ(answer(a, 1), "2");
+    EXPECT_TRUE(waited(b, 1));
+    EXPECT_EQ(answer(b, 1), "0");
+  }
+}
+
 TEST_F(DeadlockTest, CursorsThatLockRowsToWriteThemWaitAtTheFirst) {
   const auto a = session();
   const auto b = session();

@@ -184,6 +184,25 @@ TEST_F(LinesTest, GetForShareAtSnapshotMeetsWhatWasErasedOrChangedSince) {
   EXPECT_EQ(answer(b, 2), "conflict/write_conflict");
 }
 
+TEST_F(LinesTest, GetForShareInAReadOnlySnapshotMeetsWhatWasErasedLongSince) {
+  TransactionOptions options(Isolation::snapshot);
+  options.read_only = true;
+  Transaction reader = *database_->begin(options);
+  std::string value;
+  ASSERT_TRUE(reader.get(table_, "e", value).ok());
+  Transaction eraser = *database_->begin();
+  ASSERT_TRUE(eraser.erase(table_, "a").ok());
+  ASSERT_TRUE(eraser.commit().ok());
+  for (int i = 0; i < 100; ++i) {  // the row's tombstone goes meanwhile, or does not
+    Transaction writer = *database_->begin();
+    ASSERT_TRUE(writer.put(table_, "b", "v").ok());
+    ASSERT_TRUE(writer.commit().ok());
+  }
+  ASSERT_TRUE(reader.get(table_, "a", value).ok());
+  EXPECT_EQ(value, "a0");
+  EXPECT_EQ(reader.get_for_share(table_, "a", value).reason(), ConflictReason::write_conflict);
+}
+
 TEST_F(LinesTest, TheTimeoutOfATransactionIsItsOwn) {
   const auto a = session();
   put(a, "a");

@@ -204,6 +204,40 @@ TEST_F(RangesTest, ATableIsLockedOnceItsUsersHaveEnded) {
   EXPECT_EQ(done_order(1, "D"), "D");
 }
 
+TEST_F(RangesTest, WhoReadsATableWritesToItWithSomebodyInLineForTheWhole) {
+  const auto a = session();
+  const auto b = session(Isolation::read_committed);
+  get(a, "a");
+  put(a, "a");  // behind B, who waits for A
+  commit(a);
+  lock_table(b, TableLock::exclusive);
+  commit(b);
+  run("A1 B1 A2 A3 B2");
+  EXPECT_EQ(answer(a, 2), "");
+  EXPECT_EQ(answer(a, 3), "");
+  EXPECT_TRUE(waited(b, 1));
+  EXPECT_EQ(answer(b, 1), "");
+}
+
+TEST_F(RangesTest, ATableIsDroppedOnceItsWritersAndReadersWithLocksHaveEnded) {
+  for (const Isolation level : {Isolation::read_committed, Isolation::serializable_2pl}) {
+    open({});
+    const auto a = session(level);
+    const auto b = session(Isolation::read_committed);
+    const auto c = session(level);
+    level == kTwoPhase ? get(a, "a") : put(a, "a");
+    commit(a);
+    add(b, [&](Transaction& t, std::string&) { return t.drop_table(table_); });
+    commit(b);
+    put(c, "c");
+    run("A1 B1 C1 A2 B2");
+    EXPECT_TRUE(waited(b, 1)) << text();
+    EXPECT_EQ(answer(b, 1), "");
+    EXPECT_TRUE(waited(c, 1)) << text();
+    EXPECT_EQ(answer(c, 1), "not_found");
+  }
+}
+
 TEST_F(RangesTest, TwoThatShareATableAndWantItAloneAreADeadlock) {
   const auto a = session(Isolation::read_committed);
   const auto b = session(Isolation::read_committed);
@@ -215,6 +249,9 @@ TEST_F(RangesTest, TwoThatShareATableAndWantItAloneAreADeadlock) {
   run("A1 B1 A2 B2 A3 B3");
   EXPECT_EQ(answer(a, 3), "") << text();
   EXPECT_EQ(answer(b, 2), "conflict/deadlock");
+  EXPECT_NE(status(b, 2).message().find("the table t"), std::string::npos) << status(b, 2).to_string();
+  ASSERT_NE(status(b, 2).deadlock_report(), nullptr);
+  EXPECT_TRUE(status(b, 2).deadlock_report()->circle.front().is_whole);
 }
 
 TEST_F(RangesTest, ATransactionOfManyTablesMeetsTheLockOnEach) {
@@ -271,6 +308,17 @@ TEST_F(RangesTest, SerialBeginsWhenTheWritersHaveEnded) {
   run("A1 B1 A2 B2");
   EXPECT_TRUE(waited(b, 1));
   EXPECT_EQ(answer(b, 1), "v");
+}
+
+TEST_F(RangesTest, WhoWaitsForTheDatabaseInVainIsTold) {
+  const auto a = session(Isolation::serial);
+  put(a, "a");
+  run("A1");
+  TransactionOptions options(Isolation::serial);
+  options.lock_timeout_ms = 1;
+  const Status status = database_->begin(options).status();
+  EXPECT_EQ(status.reason(), ConflictReason::lock_timeout);
+  EXPECT_NE(status.message().find("at the database for T"), std::string::npos) << status.to_string();
 }
 
 // ---- memory ----

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "isolith/isolith.h"
 #include "tests/support/seed.h"
+#include "tests/support/temporary_directory.h"
 
 namespace isolith::testing {
 namespace {
@@ -156,6 +157,38 @@ TEST(StormTest, SumsAreKeptWhereEveryLockIsWidened) {
   Storm storm(locks);
   storm.run();
   EXPECT_GT(storm.stats().lock_escalations, 0U);
+}
+
+// Each waits for one whose commit is on its way to the disk, too.
+TEST(StormTest, WaitsAcrossCommitsThatSyncLoseNothing) {
+  constexpr int kWriters = 8;
+  constexpr int kEach = 20;
+  const TemporaryDirectory directory;
+  {
+    Database database = *Database::open(directory.path());
+    const Table table = *database.ensure_table("t");
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kWriters; ++i) {
+      threads.emplace_back([&, i] {
+        TransactionOptions each(i % 2 == 0 ? Isolation::serializable_2pl : Isolation::repeatable_read);
+        each.durability = Durability::sync;
+        for (int done = 0; done < kEach;) {
+          Transaction transaction = *database.begin(each);
+          std::string value;
+          const Status status = transaction.get_for_update(table, "k", value);
+          ASSERT_TRUE(status.ok() || status.is(StatusCode::not_found)) << status.to_string();
+          const int before = status.ok() ? std::stoi(value) : 0;
+          ASSERT_TRUE(transaction.put(table, "k", std::to_string(before + 1)).ok());
+          ASSERT_TRUE(transaction.commit().ok());
+          ++done;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_GT(database.stats().lock_waits, 0U);
+  }
+  Database database = *Database::open(directory.path());
+  EXPECT_EQ(*database.begin()->get(*database.ensure_table("t"), "k"), std::to_string(kWriters * kEach));
 }
 
 // Passes everything on and counts.

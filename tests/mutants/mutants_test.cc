@@ -52,6 +52,21 @@ constexpr std::array kMutants = {
     Named{Mutant::savepoint_drops_locks, "savepoint_drops_locks",
           "rolling back to a savepoint gives up locks taken since"},
     Named{Mutant::deadlock_missed, "deadlock_missed", "a wait that closes a cycle begins"},
+    Named{Mutant::range_lock_missing, "range_lock_missing", "a cursor locks no range"},
+    Named{Mutant::range_short_at_low_end, "range_short_at_low_end", "a range begins one key late"},
+    Named{Mutant::range_short_at_high_end, "range_short_at_high_end", "a range ends with the last row in it"},
+    Named{Mutant::range_ignored_by_writers, "range_ignored_by_writers", "a write does not look at ranges"},
+    Named{Mutant::absent_key_unlocked, "absent_key_unlocked",
+          "a key that was read and is not there is not locked"},
+    Named{Mutant::read_lock_dropped_early, "read_lock_dropped_early",
+          "a read lock is given up at the next one"},
+    Named{Mutant::savepoint_drops_reads, "savepoint_drops_reads",
+          "rolling back to a savepoint gives up read locks"},
+    Named{Mutant::upgrade_jumps_queue, "upgrade_jumps_queue",
+          "who has read a key writes it before the other readers have ended"},
+    Named{Mutant::wake_up_lost, "wake_up_lost",
+          "who waits for a transaction does not hear that it has ended"},
+    Named{Mutant::serial_not_alone, "serial_not_alone", "`serial` does not wait for other writers"},
 };
 
 // Whether some level shows what the entry does not expect.
