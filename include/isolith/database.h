@@ -55,8 +55,8 @@ struct DatabaseStats {
   std::uint64_t log_syncs = 0;
   std::uint64_t commits = 0;               // of transactions that wrote
   std::uint64_t aborts = 0;
-  std::uint64_t lock_waits = 0;
-  std::uint64_t deadlocks = 0;
+  std::uint64_t lock_waits = 0;            // waits for locks of others, of reads as well as of writes
+  std::uint64_t deadlocks = 0;             // found; each has failed one transaction
   std::uint64_t lock_bytes = 0;            // memory for read locks, about
   std::uint64_t lock_escalations = 0;      // times that locks of one became a range, to save memory
   std::uint64_t active_transactions = 0;
@@ -84,10 +84,10 @@ struct TransactionInfo {
   bool too_old = false;                    // failed; its program does not know yet
 };
 
-// A lock that a transaction has or waits for. Write locks of keys are in the rows, and not listed unless
-// somebody waits for one.
+// A lock that a transaction has or waits for. Write locks of keys are in the rows, and not listed; who waits
+// for one is.
 struct LockInfo {
-  std::uint64_t transaction = 0;
+  std::uint64_t transaction = 0;           // its number, as `Transaction::id`
   std::string mode;                        // "read", "write"; of tables also "intend_write" and so on
   std::string table;                       // empty: the database
   bool is_whole = false;                   // the table as a whole
@@ -144,6 +144,8 @@ class Database {
   // Aborts what is in progress, writes a checkpoint, releases the directory. Later calls answer `aborted`.
   Status close();
 
+  // At a level that runs alone (`serial`) it waits until nobody writes; `conflict/lock_timeout` where that
+  // takes longer than locks may be waited for. `busy` where 65,536 transactions are open.
   Result<Transaction> begin(const TransactionOptions& options = {});
 
   // What is committed now, to be read from for as long as it is held. A name makes it findable;
@@ -158,7 +160,8 @@ class Database {
   // Who is active, longest first, with what they hold back.
   std::vector<TransactionInfo> active_transactions();
 
-  // Who has locked what, and who waits for whom: of one moment for each part, not for all.
+  // Who has locked what, and who waits for whom: of one moment for each part, not for all. Keys first, then
+  // ranges and tables, then those who wait. A range that others share in part is listed in pieces.
   std::vector<LockInfo> locks();
 
   // The tables that are committed now, in order of their names.

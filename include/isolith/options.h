@@ -51,14 +51,16 @@ enum class DeadlockVictim : std::uint8_t {
 };
 
 struct LockOptions {
-  // The longest wait for another transaction, in milliseconds; 0: no limit. Deadlocks are found at once
-  // whatever this says.
+  // The longest wait for another transaction, in milliseconds; 0: no limit. Past it the call fails with
+  // conflict/lock_timeout, and its transaction is over. Deadlocks are found at once whatever this says.
   std::uint64_t timeout_ms = 0;
 
   DeadlockVictim victim = DeadlockVictim::youngest;
 
-  // Memory for read locks, in bytes. Past it what a transaction has read of a table becomes one range, from
-  // the first key to the last: others may then wait for what it did not read, but nobody fails.
+  // Memory for the read locks of all transactions, in bytes, about: a key takes some 80 and its own size, a
+  // range as much for any number of rows. Past it what the transaction that asks for more has read of each
+  // table becomes one range, from the first key to the last: others may then wait, or meet in a deadlock, for
+  // what it did not read, but no lock is lost and no call fails for want of memory.
   std::uint64_t memory_bytes = std::uint64_t{64} << 20;
 };
 
@@ -106,7 +108,7 @@ struct TransactionOptions {
   // Unset members take the database's default.
   std::optional<Isolation> isolation;
   std::optional<Durability> durability;
-  bool read_only = false;
+  bool read_only = false;  // no writes and no locks to write: `read_only`; reading with locks is allowed
 
   // The longest wait for another transaction, in milliseconds, instead of `LockOptions::timeout_ms`; 0: no
   // limit.
@@ -116,7 +118,8 @@ struct TransactionOptions {
   // call of `begin`.
   const Snapshot* snapshot = nullptr;
 
-  // Shown in reports (`Database::active_transactions`). Copied by `begin`; none costs nothing.
+  // Shown in reports (`Database::active_transactions`, `DeadlockReport`). Copied by `begin`; none costs
+  // nothing.
   std::string_view label = {};
 
   // A level of the program's own; wins over `isolation`. Must outlive the transaction.

@@ -30,7 +30,8 @@ enum class StatusCode : std::uint8_t {
   snapshot_too_old = 4,  // the versions that the snapshot needs were given up (`SnapshotOptions`); it is over
   invalid_argument = 5,  // the call itself is wrong; nothing was done
   too_large = 6,         // a key or value over its limit
-  busy = 7,              // another process has the directory open, or no transaction slot is free
+  busy = 7,              // another process has the directory open, no transaction slot is free, or a lock is
+                         // held by another transaction and was not to be waited for (`IfLocked`)
   corruption =
       8,         // stored bytes are not what was written: file, offset, expected and found are in the message
   io_error = 9,  // the operating system failed a call; `system_error()` is its errno
@@ -46,7 +47,7 @@ enum class ConflictReason : std::uint8_t {
   write_conflict = 1,  // a newer committed version of the key
   serialization = 2,   // a dangerous structure
   deadlock = 3,        // this transaction was the victim of a cycle of waits
-  lock_timeout = 4,    // waited longer than `lock_timeout_ms`
+  lock_timeout = 4,    // waited longer than `LockOptions::timeout_ms` or the transaction's own limit
 };
 
 // The stable lower-case names, e.g. "not_found", "write_conflict".
@@ -69,7 +70,7 @@ struct DeadlockReport {
     std::uint64_t transaction = 0;
     std::string label;
     std::string level;
-    std::string wants;                // the mode: "write", "read"
+    std::string wants;                // the mode: "write", "read"; of tables also "intend_write" and so on
     std::string table;                // empty: the database
     bool is_whole = false;            // the table or the database as a whole, and no key of it
     std::string key;                  // or where the range begins

@@ -76,18 +76,24 @@ struct KeyRange {
 // What to do where another transaction holds a lock that is in the way.
 enum class IfLocked : std::uint8_t {
   wait,
-  fail,  // `busy`, which names who; nothing is locked and the transaction goes on
-  skip,  // of cursors: the row is left out
+  fail,  // `busy`, which names who; nothing more is locked and the transaction goes on
+  skip,  // of cursors: the row is left out, and not read; of single keys as `fail`
 };
 
-// A lock on a table as a whole, to the end of the transaction. Reads that lock nothing go on in any case.
+// A lock on a table as a whole, to the end of the transaction. Reads that lock nothing go on in any case. It
+// is waited for until those who have written to the table (for `exclusive` also those who have read it with
+// locks) have ended; a transaction that has used more than six tables so may count as one of them.
 enum class TableLock : std::uint8_t {
   share,      // nobody else writes to it
   exclusive,  // nor reads it with a lock
 };
 
 // How a cursor reads. At levels with a snapshot rows cannot be locked by a cursor (`invalid_argument`): lock
-// them one by one.
+// them one by one. `update` needs a transaction that may write (`read_only`). Where `if_locked` is `fail` the
+// cursor ends at such a row, and `status()` is `busy`.
+//
+// The next job of a queue, past those that others work on:
+//   auto jobs = transaction.cursor(queue, KeyRange::all(), {CursorOptions::Lock::update, IfLocked::skip});
 struct CursorOptions {
   enum class Lock : std::uint8_t {
     by_level,  // as the transaction's level says
@@ -128,8 +134,11 @@ class Snapshot {
   txn::TransactionState* state_ = nullptr;
 };
 
-// Walks the rows of a range in key order, either way. It holds no latch and no lock between calls: the
-// transaction may write to the table while it is open, and sees its own writes.
+// Walks the rows of a range in key order, either way. It holds no latch between calls: the transaction may
+// write to the table while it is open, and sees its own writes. What it locks, at levels that lock what they
+// read or with `CursorOptions::lock`, stays locked when it is closed: rows on which it stood; at
+// `serializable_2pl` also the range, from where it was sought to where it stands, or, once it found no more,
+// to its end.
 //
 //   for (cursor.seek_first(); cursor.valid(); cursor.next()) use(cursor.key(), cursor.value());
 //   if (!cursor.status().ok()) ...
@@ -189,7 +198,8 @@ class Transaction {
   Transaction& operator=(Transaction&& other) noexcept;  // aborts what it held
   ~Transaction();                                        // aborts unless it is over
 
-  // ---- reading ----
+  // ---- reading: at levels that lock what they read each waits for a transaction in progress that wrote the
+  // key, and fails like a write then ----
 
   // The value of `key`, or `not_found`. The first form writes into a string whose memory is used again.
   Status get(const Table& table, std::string_view key, std::string& value);
@@ -206,13 +216,13 @@ class Transaction {
   Status get_for_update(const Table& table, std::string_view key, std::string& value);
   Result<std::string> get_for_update(const Table& table, std::string_view key);
 
-  // As above, without waiting where `if_locked` is `fail`.
+  // As above and below, without waiting where `if_locked` is `fail`.
   Status get_for_update(const Table& table, std::string_view key, std::string& value, IfLocked if_locked);
   Status get_for_share(const Table& table, std::string_view key, std::string& value, IfLocked if_locked);
 
   // As `get`, and locks the key against writers to the end of the transaction, also when it is not there;
-  // others may read it so, too. At `snapshot` `conflict/write_conflict` where another transaction changed the
-  // key and committed since the snapshot.
+  // others may read it so, too. A `read_only` transaction may. At `snapshot` `conflict/write_conflict` where
+  // another transaction changed the key and committed since the snapshot.
   Status get_for_share(const Table& table, std::string_view key, std::string& value);
   Result<std::string> get_for_share(const Table& table, std::string_view key);
 
@@ -220,17 +230,21 @@ class Transaction {
   Result<Cursor> cursor(const Table& table, const KeyRange& range = KeyRange::all(),
                         const CursorOptions& options = {});
 
-  // Waits until the table can be locked so; more than what is held already is added to it.
+  // Waits until the table can be locked so; more than what is held already is added to it. `read_only` for
+  // `exclusive` in a transaction that may not write; `invalid_argument` for `skip`.
   Status lock_table(const Table& table, TableLock lock, IfLocked if_locked = IfLocked::wait);
 
   // What this transaction reads from, to be shared. `invalid_argument` where its level has no snapshot.
   Result<Snapshot> snapshot();
 
-  // ---- writing: each waits for a transaction in progress that wrote the key; `conflict/deadlock` at once
-  // where that would never end, `conflict/lock_timeout` after `Options::lock_timeout_ms`. At `snapshot`,
+  // ---- writing: each waits for a transaction in progress that wrote the key, or has read it with a lock;
+  // `conflict/deadlock` at once where that would never end, for one of those who wait, and
+  // `conflict/lock_timeout` after `LockOptions::timeout_ms` or `TransactionOptions::lock_timeout_ms`. At
+  // `snapshot`,
   // `conflict/write_conflict` where another transaction changed the key and committed since the snapshot.
   // A conflict ends the transaction. A call that waited goes by what is there then, also what it answers
-  // (`get_for_update`); one that fails with `already_exists` or `not_found` keeps no lock. ----
+  // (`get_for_update`); one that fails with `already_exists` or `not_found` keeps no lock, or, at levels that
+  // lock what they read, that of a read. ----
 
   Status put(const Table& table, std::string_view key, std::string_view value);
   Status insert(const Table& table, std::string_view key,
@@ -246,9 +260,9 @@ class Transaction {
   Result<Table> open_table(std::string_view name);    // `not_found`
   Result<Table> create_table(std::string_view name);  // `already_exists`
   Result<Table> ensure_table(std::string_view name);  // opens it, or makes it
-  Status drop_table(const Table& table);
+  Status drop_table(const Table& table);              // waits as `lock_table` with `exclusive` does
 
-  // ---- savepoints: rolling back keeps all locks that were taken since ----
+  // ---- savepoints: rolling back keeps all locks that were taken since, of reads as well as of writes ----
 
   Result<Savepoint> savepoint();
   Status rollback_to(const Savepoint& savepoint);  // the savepoint stays; later ones are gone
