@@ -209,7 +209,14 @@ Status LockManager::lock_whole(Request& request, TableLocks& table, std::uint64_
   const std::optional<Mode> before = table.mode_of(*request.owner);
   for (;;) {
     request.blockers.clear();
-    if (table.enter_whole(request) && !find_users(request, table)) return {};
+    if (table.enter_whole(request)) {
+      // Granted first and then looked, so that one of the two sees the other: who begins to use the table, or
+      // this one.
+      if (!table.grant(*request.owner)) continue;
+      if (!find_users(request, table)) return {};
+      table.take_back_grant(*request.owner, before);
+      graph_.took_back_whole(*request.owner);
+    }
     Status status = graph_.wait(request, timeout_ms);
     if (status.ok()) continue;
     if (request.is_queued) table.leave_whole(request);

@@ -8,10 +8,6 @@
 namespace isolith::locking {
 namespace {
 
-Hold hold_of_whole(const Request& request) {
-  return request.table_locks == nullptr ? Hold::locked_database : Hold::locked_table;
-}
-
 // `[lo, hi)` put together with what the owner has, where they touch; otherwise a range of its own.
 void hold_range(Owner& owner, TableLocks& table, std::string_view lo, const std::optional<std::string>& hi) {
   if (!owner.ranges.empty()) {
@@ -94,10 +90,16 @@ void TableLocks::forget_waiting(Request& request) {
 
 // ---- the table as a whole ----
 
+Hold TableLocks::hold_of(const Whole& whole, const Request& blocked, Mode wanted) {
+  if (!whole.granted || are_compatible(*whole.granted, wanted)) return Hold::came_first;
+  return blocked.table_locks == nullptr ? Hold::locked_database : Hold::locked_table;
+}
+
 void TableLocks::find_whole_blockers(Request& request) const {
-  const Hold hold = hold_of_whole(request);
   for (const Whole& whole : holders_) {
     if (whole.owner == request.owner || are_compatible(whole.mode, request.mode)) continue;
+    const Hold hold = hold_of(whole, request, request.mode);
+    if (hold == Hold::came_first && request.may_pass) continue;
     request.add_blocker(Blocker::of(*whole.owner, hold));
   }
   if (request.may_pass || request.is_holder) return;
@@ -128,12 +130,32 @@ bool TableLocks::enter_whole(Request& request) {
   if (request.is_holder) {
     own->mode = request.mode;
   } else {
-    holders_.push_back({request.owner, request.mode});
+    holders_.push_back({request.owner, request.mode, std::nullopt});
     request.owner->tables.push_back(this);
     whole_.fetch_add(1, std::memory_order_seq_cst);
   }
   if (request.is_queued) unlink(request);
   return true;
+}
+
+bool TableLocks::grant(const Owner& owner) {
+  const std::lock_guard lock(mutex_);
+  Whole* own = nullptr;
+  for (Whole& whole : holders_) {
+    if (whole.owner == &owner) own = &whole;
+  }
+  for (const Whole& other : holders_) {
+    if (&other != own && other.granted && !are_compatible(*other.granted, own->mode)) return false;
+  }
+  own->granted = own->mode;
+  return true;
+}
+
+void TableLocks::take_back_grant(const Owner& owner, std::optional<Mode> before) {
+  const std::lock_guard lock(mutex_);
+  for (Whole& whole : holders_) {
+    if (whole.owner == &owner) whole.granted = before;
+  }
 }
 
 void TableLocks::unlink(Request& request) {
@@ -148,12 +170,18 @@ void TableLocks::unlink(Request& request) {
 bool TableLocks::admits(const Owner& owner, Mode intention, Request* blocked) {
   const std::lock_guard lock(mutex_);
   bool admitted = true;
-  bool passes = blocked != nullptr && blocked->may_pass;
+  // Who holds it already goes before those in line.
+  const bool passes = (blocked != nullptr && blocked->may_pass) ||
+                      std::any_of(holders_.begin(), holders_.end(), [&owner](const Whole& whole) {
+                        return whole.owner == &owner && whole.granted;
+                      });
   for (const Whole& whole : holders_) {
-    passes = passes || whole.owner == &owner;  // who holds it already goes before those in line
     if (whole.owner == &owner || are_compatible(whole.mode, intention)) continue;
+    const bool is_held = whole.granted && !are_compatible(*whole.granted, intention);
+    if (!is_held && passes) continue;
     admitted = false;
-    if (blocked != nullptr) blocked->add_blocker(Blocker::of(*whole.owner, hold_of_whole(*blocked)));
+    if (blocked != nullptr)
+      blocked->add_blocker(Blocker::of(*whole.owner, hold_of(whole, *blocked, intention)));
   }
   if (passes) return admitted;
   for (const Request* other = line_; other != nullptr; other = other->next_in_queue) {
@@ -180,7 +208,7 @@ void TableLocks::release_whole(Owner& owner) {
 std::optional<Mode> TableLocks::mode_of(const Owner& owner) {
   const std::lock_guard lock(mutex_);
   for (const Whole& whole : holders_) {
-    if (whole.owner == &owner) return whole.mode;
+    if (whole.owner == &owner) return whole.granted;
   }
   return std::nullopt;
 }
@@ -193,7 +221,7 @@ void TableLocks::restore_whole(Owner& owner, std::optional<Mode> before) {
   }
   const std::lock_guard lock(mutex_);
   for (Whole& whole : holders_) {
-    if (whole.owner == &owner) whole.mode = *before;
+    if (whole.owner == &owner) whole.mode = *(whole.granted = before);
   }
 }
 

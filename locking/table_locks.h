@@ -62,9 +62,14 @@ class TableLocks {
 
   [[nodiscard]] bool is_locked() const noexcept { return whole_.load(std::memory_order_seq_cst) != 0; }
 
-  // Whether the owner may have this mode too, as far as the locks on the whole go; then it has it, if it is
-  // more than an intention. Otherwise the blockers are added to the request.
+  // Whether it is the owner's turn to have this mode too, as far as the locks on the whole go; then it is
+  // entered, and is the owner's with `grant`, once nobody uses the table against it. Otherwise the blockers
+  // are added to the request.
   bool enter_whole(Request& request);
+  // Whether what was entered is the owner's now: nobody has got a lock against it meanwhile.
+  bool grant(const Owner& owner);
+  // The owner has again what it had before `enter_whole`: somebody uses the table; its turn stays.
+  void take_back_grant(const Owner& owner, std::optional<Mode> before);
   // Whether an intention goes together with the locks on the whole.
   bool admits(const Owner& owner, Mode intention, Request* blocked);
   void leave_whole(Request& request);  // the line, without what it wanted
@@ -83,14 +88,19 @@ class TableLocks {
   template <typename Visit>
   void visit_whole(const Visit& visit) {
     const std::lock_guard lock(mutex_);
-    for (const Whole& whole : holders_) visit(*whole.owner, whole.mode);
+    for (const Whole& whole : holders_) {
+      if (whole.granted) visit(*whole.owner, *whole.granted);
+    }
   }
 
  private:
+  // Who has its turn stands in the way of others as one in line does; who was granted it, as a holder.
   struct Whole {
     Owner* owner;
     Mode mode;
+    std::optional<Mode> granted;
   };
+  static Hold hold_of(const Whole& whole, const Request& blocked, Mode wanted);
   void find_whole_blockers(Request& request) const;
   void unlink(Request& request);
 

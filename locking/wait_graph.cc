@@ -131,14 +131,20 @@ void WaitGraph::ended(Owner& owner) {
   wake_all(lock);
 }
 
-void WaitGraph::left_line(Owner& owner) {
+void WaitGraph::left_line(Owner& owner) { let_go(owner, may_be_let_go); }
+
+void WaitGraph::took_back_whole(Owner& owner) {
+  let_go(owner, [](Hold hold) { return hold == Hold::locked_table || hold == Hold::locked_database; });
+}
+
+void WaitGraph::let_go(Owner& owner, bool (*is_about)(Hold)) {
   owner.let_go.fetch_add(1, std::memory_order_seq_cst);
   if (owner.waiters.load(std::memory_order_seq_cst) == 0) return;
   std::unique_lock lock(mutex_);
   for (Request* request : waiting_) {
     const bool is_behind =
         std::any_of(request->blockers.begin(), request->blockers.end(),
-                    [&owner](const Blocker& one) { return one.owner == &owner && may_be_let_go(one.hold); });
+                    [&](const Blocker& one) { return one.owner == &owner && is_about(one.hold); });
     if (!is_behind) continue;
     request->looks_again = true;
     wake(*request);
@@ -175,8 +181,9 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   owner.request = &request;
   waiting_.push_back(&request);
   waits_.fetch_add(1, std::memory_order_relaxed);
-  Status status = break_circles(request);
+  break_circles(request);
   wake_all(lock);
+  Status status;
   while (status.ok() && !request.blockers.empty() && !request.looks_again && !request.victim_of) {
     std::uint64_t left_ms = 0;
     if (timeout_ms > 0) {
@@ -293,25 +300,20 @@ bool WaitGraph::opens_softly(Request& request, const Circle& circle) {
   return false;
 }
 
-// Every circle that the request would close is opened, or a member of it failed.
-Status WaitGraph::break_circles(Request& request) {
+// Every circle that the request would close is opened, or a member of it failed. One that was failed counts as
+// on its way out from then on, the request itself too: the mutex is let go before it has left.
+void WaitGraph::break_circles(Request& request) {
   Circle circle;
-  if (base::is_mutant(base::Mutant::deadlock_missed)) return {};
-  while (!request.looks_again && find_circle(request, circle)) {
+  if (base::is_mutant(base::Mutant::deadlock_missed)) return;
+  while (!request.looks_again && !request.victim_of && find_circle(request, circle)) {
     if (opens_softly(request, circle)) continue;
     deadlocks_.fetch_add(1, std::memory_order_relaxed);
     Request& victim = choose_victim(circle);
-    DeadlockReport report = report_of(circle, victim);
-    report.found_after_ns = static_cast<std::uint64_t>(
+    victim.victim_of = report_of(circle, victim);
+    victim.victim_of->found_after_ns = static_cast<std::uint64_t>(
         std::chrono::nanoseconds(std::chrono::steady_clock::now() - request.began).count());
-    if (&victim == &request) {
-      std::string text = describe(report);
-      return Status::conflict(ConflictReason::deadlock, std::move(text), std::move(report));
-    }
-    victim.victim_of = std::move(report);
-    wake(victim);
+    if (&victim != &request) wake(victim);
   }
-  return {};
 }
 
 Request& WaitGraph::choose_victim(const Circle& circle) const {

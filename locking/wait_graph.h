@@ -122,6 +122,11 @@ class WaitGraph {
   // waits for that looks again.
   void left_line(Owner& owner);
 
+  // The owner has taken back a lock on a whole table and keeps its place: who waits for the lock looks again,
+  // and who waits for the place does not. Two that took turns at looking would never wait, and their circle
+  // would not be seen.
+  void took_back_whole(Owner& owner);
+
   // The one that stood in line has written the key: who stood behind it now waits for its end.
   void got_lock(const Request& got);
 
@@ -144,6 +149,7 @@ class WaitGraph {
   };
   using Circle = std::vector<Edge>;
 
+  void let_go(Owner& owner, bool (*is_about)(Hold));
   static bool register_blockers(Request& request);
   static void drop_blocker(Request& request, std::size_t at);
   void withdraw(Request& request);
@@ -155,7 +161,7 @@ class WaitGraph {
   bool passes_its_own_line(Request& request);
   bool opens_softly(Request& request, const Circle& circle);
   bool find_circle(Request& from, Circle& circle);
-  Status break_circles(Request& request);
+  void break_circles(Request& request);
   Request& choose_victim(const Circle& circle) const;
   static DeadlockReport report_of(const Circle& circle, const Request& victim);
 

@@ -205,6 +205,7 @@ class Core {
   // A conflict has ended the transaction.
   Status after_wait(TransactionState& state, Status status);
   Status intend_write(TransactionState& state, const TableInfo& table, IfLocked if_locked);
+  Status intend_read(TransactionState& state, const TableInfo& table, IfLocked if_locked);
   Status intend_slowly(TransactionState& state, const TableInfo* table, locking::Mode mode,
                        IfLocked if_locked);
   Status begin_alone(TransactionState& state);

@@ -66,7 +66,19 @@ Status Core::intend_write(TransactionState& state, const TableInfo& table, IfLoc
   if (!locks_->try_intend(state.owner, table.locks, Mode::intend_write)) {
     TRY(intend_slowly(state, &table, Mode::intend_write, if_locked));
   }
+  // Looked at after that: from here on nobody drops it.
+  if (table.dropped.load(std::memory_order_seq_cst)) [[unlikely]]
+    return dropped_since(state, table);
   state.written_table = &table;
+  return {};
+}
+
+Status Core::intend_read(TransactionState& state, const TableInfo& table, IfLocked if_locked) {
+  if (!locks_->try_intend(state.owner, table.locks, Mode::intend_read)) {
+    TRY(intend_slowly(state, &table, Mode::intend_read, if_locked));
+  }
+  if (table.dropped.load(std::memory_order_seq_cst)) [[unlikely]]
+    return dropped_since(state, table);
   return {};
 }
 
@@ -90,9 +102,7 @@ Status Core::begin_alone(TransactionState& state) {
 
 Status Core::lock_key(TransactionState& state, const TableInfo& table, std::string_view key,
                       IfLocked if_locked) {
-  if (!locks_->try_intend(state.owner, table.locks, Mode::intend_read)) {
-    TRY(intend_slowly(state, &table, Mode::intend_read, if_locked));
-  }
+  TRY(intend_read(state, table, if_locked));
   if (is_mutant(Mutant::read_lock_dropped_early)) locks_->give_up_reads(state.owner);
   const locking::KeyPlace place = place_of(table, key);
   if (locks_->try_read_key(state.owner, place)) [[likely]]
@@ -110,9 +120,7 @@ Status Core::lock_range(TransactionState& state, const TableInfo& table, std::st
   if (is_mutant(Mutant::read_lock_dropped_early)) locks_->give_up_reads(state.owner);
   std::string late;
   if (is_mutant(Mutant::range_short_at_low_end)) lo = late.append(lo).append(1, '\0');
-  if (!locks_->try_intend(state.owner, table.locks, Mode::intend_read)) {
-    TRY(intend_slowly(state, &table, Mode::intend_read, IfLocked::wait));
-  }
+  TRY(intend_read(state, table, IfLocked::wait));
   if (locks_->try_read_range(state.owner, table.locks, lo, hi)) [[likely]]
     return {};
   Request request = request_of(state, &table, lo, Mode::read);
@@ -161,7 +169,8 @@ Status Core::share_row(TransactionState& state, const TableInfo& table, std::str
       return status;
     }
   }
-  // What is newest is what the level sees; or the row was erased since the snapshot, and nothing is left of it.
+  // What is newest is what the level sees; or the row was erased since the snapshot, and nothing is left of
+  // it.
   Status status = get_value(state, table, key, value);
   if (status.ok() && !found.exists && state.view == ReadView::snapshot) {
     status = write_conflict(state, Change(table, key, WriteKind::lock, {}), {});
@@ -180,7 +189,8 @@ Status Core::lock_table(TransactionState& state, const Table& handle, TableLock 
   Request request = request_of(state, table, {}, lock == TableLock::share ? Mode::read : Mode::write);
   request.kind = WaitKind::table_lock;
   request.never_waits = if_locked == IfLocked::fail;
-  return after_wait(state, locks_->lock_whole(request, table->locks, state.lock_timeout_ms));
+  TRY(after_wait(state, locks_->lock_whole(request, table->locks, state.lock_timeout_ms)));
+  return table->dropped.load(std::memory_order_seq_cst) ? dropped_since(state, *table) : Status();
 }
 
 std::vector<LockInfo> Core::locks() {

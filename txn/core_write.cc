@@ -58,7 +58,6 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
   if (is_mutant(Mutant::erase_lost) && kind == WriteKind::erase && state.view == ReadView::snapshot) {
     kind = WriteKind::lock;
   }
-  if (table->dropped.load(std::memory_order_relaxed)) return dropped_since(state, *table);
   if (value.size() > kMaxValueBytes) {
     return {StatusCode::too_large,
             "a value of " + std::to_string(value.size()) + " bytes; the limit is 4 GiB"};
@@ -85,8 +84,10 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
   return {};
 }
 
-// The snapshot still has the table: the drop is a newer change of all of it.
+// It was dropped before this transaction said that it uses it. A snapshot may have it still: the drop is a
+// newer change of all of it.
 Status Core::dropped_since(TransactionState& state, const TableInfo& table) {
+  if (state.view != ReadView::snapshot) return {StatusCode::not_found, "the table was dropped"};
   Status status =
       Status::conflict(ConflictReason::write_conflict,
                        "the table " + table.name + " was dropped after the snapshot was taken: run it again",
@@ -258,7 +259,6 @@ Status Core::get_for_update(TransactionState& state, const Table& handle, std::s
   if (table == nullptr) return status;
   TRY(check_writable(state));
   TRY(check_key(key));
-  if (table->dropped.load(std::memory_order_relaxed)) return dropped_since(state, *table);
   return update_row(state, *table, key, value, if_locked);
 }
 

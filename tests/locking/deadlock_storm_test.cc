@@ -90,8 +90,9 @@ class DeadlockStorm {
     base::Random random(test_seed() + number);
     for (std::size_t i = 0; seconds > 0 ? !ends_ : i < kTransactionsEach; ++i) {
       TransactionOptions options(Isolation::serializable_2pl);
-      options.label = std::to_string(number) + ':' + std::to_string(i);
-      diaries_[number].begin(options.label);
+      const std::string label = std::to_string(number) + ':' + std::to_string(i);
+      options.label = label;
+      diaries_[number].begin(label);
       Transaction transaction = *database_.begin(options);
       Status status;
       for (std::size_t step = 0; step < kSteps && status.ok(); ++step) {
@@ -106,7 +107,7 @@ class DeadlockStorm {
       }
       ASSERT_EQ(status.reason(), ConflictReason::deadlock) << status.to_string();
       ASSERT_NE(status.deadlock_report(), nullptr);
-      check(*status.deadlock_report(), options.label);
+      check(*status.deadlock_report(), label);
     }
   }
 

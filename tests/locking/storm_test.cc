@@ -178,6 +178,7 @@ TEST(StormTest, WaitsAcrossCommitsThatSyncLoseNothing) {
           const Status status = transaction.get_for_update(table, "k", value);
           ASSERT_TRUE(status.ok() || status.is(StatusCode::not_found)) << status.to_string();
           const int before = status.ok() ? std::stoi(value) : 0;
+          std::this_thread::yield();
           ASSERT_TRUE(transaction.put(table, "k", std::to_string(before + 1)).ok());
           ASSERT_TRUE(transaction.commit().ok());
           ++done;
