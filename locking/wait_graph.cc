@@ -316,8 +316,10 @@ void WaitGraph::break_circles(Request& request) {
   }
 }
 
+// `circle` begins with the request that closed it.
 Request& WaitGraph::choose_victim(const Circle& circle) const {
   Request* victim = circle.front().request;
+  if (victim_ == DeadlockVictim::last_to_wait) return *victim;
   for (const Edge& edge : circle) {
     Request* const other = edge.request;
     const bool better = victim_ == DeadlockVictim::least_written && other->writes != victim->writes

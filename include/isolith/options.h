@@ -48,6 +48,7 @@ struct SnapshotOptions {
 enum class DeadlockVictim : std::uint8_t {
   youngest,       // the transaction that began last
   least_written,  // the one that changed the fewest rows; of several the youngest
+  last_to_wait,   // the one whose wait closed the circle: it depends on the order of waits alone
 };
 
 struct LockOptions {

@@ -97,6 +97,27 @@ TEST_F(DeadlockTest, LeastWrittenGivesWayWhereThatIsTheRule) {
   EXPECT_EQ(answer(b, 4), "");
 }
 
+// A began first and has written more, so either other rule would fail B.
+TEST_F(DeadlockTest, TheOneThatClosesTheCircleGivesWayWhereThatIsTheRule) {
+  Options options;
+  options.locks.victim = DeadlockVictim::last_to_wait;
+  open(options);
+  const auto a = session();
+  const auto b = session();
+  put(a, "a");
+  put(a, "x");
+  put(a, "c");
+  commit(a);
+  put(b, "c");
+  put(b, "a");
+  commit(b);
+  run("A1 A2 B1 B2 A3 B3 A4");
+  EXPECT_TRUE(waited(b, 2));
+  EXPECT_EQ(answer(a, 3), kVictim) << text();
+  EXPECT_EQ(answer(b, 2), "");
+  EXPECT_EQ(answer(b, 3), "");
+}
+
 TEST_F(DeadlockTest, ARangeInACircleIsReportedWithItsEnds) {
   const auto a = session();
   const auto b = session();
