@@ -29,6 +29,7 @@ enum class View : std::uint8_t {
   newest,     // what is newest, whether it is committed or not
   committed,  // what is committed when the step is taken; it waits for nobody
   snapshot,   // what was committed when the transaction began; it waits for nobody
+  locked,     // what is committed, once nobody writes there; from then on whoever would write there waits
 };
 
 // How the steps of different sessions can affect each other. The explorer leaves orders out by it; what is

@@ -6,7 +6,7 @@
 //   Status status = explore(execution, {}, [&](const Run& run) { return judgement.add(run); }, seen);
 //
 // The method is stateless search with sleep sets (Godefroid, "Partial-Order Methods for the Verification of
-// Concurrent Systems", 1996); what commutes, and why it is safe to leave it out: README.md.
+// Concurrent Systems", 1996); what commutes, and why it is safe to leave it out: README-orders.md.
 //
 // Threads: from one thread at a time.
 #pragma once

@@ -62,8 +62,16 @@ StepTable::StepTable(const Execution& execution) {
     reaches.push_back(level.reach);
     add_steps(scenario, i, level.reach);
   }
+  // Steps that meet a third session's beyond rows meet each other there.
+  const bool is_rows = std::ranges::all_of(reaches, &Reach::is_rows);
+  if (!is_rows) is_anything_.assign(is_anything_.size(), true);
   relate(scenario, reaches);
   add_up(reaches);
+}
+
+const Step& StepTable::step_of(const Scenario& scenario, std::size_t number) const {
+  const std::uint32_t session = entries_[number].session;
+  return scenario.sessions[session].steps[number - first_[session]];
 }
 
 void StepTable::add_steps(const Scenario& scenario, std::uint32_t session, const Reach& reach) {
@@ -76,31 +84,48 @@ void StepTable::add_steps(const Scenario& scenario, std::uint32_t session, const
     entry.writes = entry.has_target && !is_plain_read(step.kind);
     entry.is_seen = entry.writes || (entry.has_target && reach.view != View::snapshot);
     entry.leaves = entry.writes || (entry.has_target && !reach.reads_leave_nothing);
+    entry.locks_read = entry.leaves && !entry.writes && reach.view == View::locked;
     entry.begins = entries_.size() == first_.back() + 1 || step.kind == StepKind::begin;
   }
 }
 
-// Who meets whom: two steps of different sessions on one row, one of which writes it.
+// Who meets whom: two steps of different sessions on one row, one of which writes it. Two reads that lock it
+// meet where a third session may have to wait for both: for whom it waits first, and who wakes it, can be
+// seen.
 void StepTable::relate(const Scenario& scenario, const std::vector<Reach>& reaches) {
-  const auto step_of = [&](std::size_t i) -> const Step& {
-    return scenario.sessions[entries_[i].session].steps[i - first_[entries_[i].session]];
+  const auto overlapping = [&](std::size_t i, std::size_t j) {
+    const Entry& left = entries_[i];
+    const Entry& right = entries_[j];
+    return left.session != right.session && left.has_target && right.has_target &&
+           overlap(step_of(scenario, i).target, step_of(scenario, j).target);
   };
+  std::vector<StepSet> writers(entries_.size());  // by step: those of other sessions, on a row of it
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    for (std::size_t j = 0; j < entries_.size(); ++j) {
+      if (entries_[j].writes && overlapping(i, j)) writers[i].set(j);
+    }
+  }
   // Whether what is in progress makes a difference to the step.
   const auto sees = [&](const Entry& entry) {
     return entry.writes || (entry.is_seen && reaches[entry.session].view != View::committed);
   };
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
+      if (!overlapping(i, j)) continue;
       Entry& left = entries_[i];
       Entry& right = entries_[j];
-      if (left.session == right.session || !left.has_target || !right.has_target) continue;
-      if (!overlap(step_of(i).target, step_of(j).target)) continue;
-      if ((left.writes && sees(right)) || (right.writes && sees(left))) {
+      const bool both_lock = left.locks_read && right.locks_read;
+      const bool is_apart = both_lock && (writers[i] & writers[j]).none();
+      if ((left.writes && sees(right)) || (right.writes && sees(left)) || (both_lock && !is_apart)) {
         left.meets.set(j);
         right.meets.set(i);
       }
-      if (left.leaves) left.ends_meet.set(j);
-      if (right.leaves) right.ends_meet.set(i);
+      // A lock on what was read keeps nobody from reading without one.
+      const auto end_meets = [&](const Entry& ended, const Entry& other) {
+        return ended.leaves && !is_apart && (!ended.locks_read || other.writes || other.leaves);
+      };
+      if (end_meets(left, right)) left.ends_meet.set(j);
+      if (end_meets(right, left)) right.ends_meet.set(i);
     }
   }
 }

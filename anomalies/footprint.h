@@ -3,7 +3,7 @@
 // that it wakes.
 //
 // All sets are of steps, by their number: the sessions in their order, and each session's in its order. A
-// step stands for the key or range that it names. Which pairs commute, and why it is safe: README.md.
+// step stands for the key or range that it names. Which pairs commute, and why it is safe: README-orders.md.
 //
 // Threads: values; one thread at a time for StepTable and FootprintReader.
 #pragma once
@@ -46,15 +46,16 @@ class StepTable {
     std::uint32_t session = 0;
     StepKind kind = StepKind::begin;
     bool has_target = false;
-    bool writes = false;     // or locks
-    bool is_seen = false;    // what others do now makes a difference to it, or it to them
-    bool leaves = false;     // something until its transaction ends
-    bool begins = false;     // it is the first of its transaction
-    StepSet meets;           // steps of other sessions, while its transaction is in progress
-    StepSet ends_meet;       // ... when it ends
-    StepSet begun;           // of a first step: what its transaction touches, if it has a snapshot
-    StepSet rest;            // what the session may touch with this step and later ones
-    StepSet rest_ends_meet;  // what of other sessions the ends of its transactions may meet then
+    bool writes = false;      // or locks
+    bool is_seen = false;     // what others do now makes a difference to it, or it to them
+    bool leaves = false;      // something until its transaction ends
+    bool locks_read = false;  // what it leaves keeps writers out, and nobody else
+    bool begins = false;      // it is the first of its transaction
+    StepSet meets;            // steps of other sessions, while its transaction is in progress
+    StepSet ends_meet;        // ... when it ends
+    StepSet begun;            // of a first step: what its transaction touches, if it has a snapshot
+    StepSet rest;             // what the session may touch with this step and later ones
+    StepSet rest_ends_meet;   // what of other sessions the ends of its transactions may meet then
   };
 
   [[nodiscard]] std::size_t number(std::uint32_t session, std::uint32_t step) const {  // step from 1
@@ -67,6 +68,7 @@ class StepTable {
 
  private:
   void add_steps(const Scenario& scenario, std::uint32_t session, const Reach& reach);
+  [[nodiscard]] const Step& step_of(const Scenario& scenario, std::size_t number) const;
   void relate(const Scenario& scenario, const std::vector<Reach>& reaches);
   void add_up(const std::vector<Reach>& reaches);
 

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::array kKeys = {"t/a", "t/b", "t/c", "u/a"};
 constexpr std::array kRanges = {"t", "t/a..c", "t/b..", "t/..b", "u"};
-constexpr std::array kLevels = {"read_uncommitted", "read_committed", "snapshot"};
+constexpr std::array kLevels = {"read_uncommitted", "read_committed",   "repeatable_read",
+                                "snapshot",         "serializable_2pl", "serial"};
 constexpr std::array kReads = {"scan", "count", "sum", "exists"};
 
 class Drawing {
@@ -92,7 +93,7 @@ class Drawing {
   std::string step() {
     const std::string key(one_of(kKeys));
     const std::string range(one_of(kRanges));
-    switch (below(15)) {
+    switch (below(16)) {
       case 0:
       case 1:
         return variable() + " = get " + key;
@@ -119,6 +120,8 @@ class Drawing {
         has_savepoint_ = true;
         return "savepoint s";
       case 13:
+        return variable() + " = get_for_share " + key;
+      case 14:
         if (variables_ > 0) return "require x0 != " + std::string(below(2) == 0 ? "absent" : "1");
         return "get " + key;
       default:
