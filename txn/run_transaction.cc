@@ -14,12 +14,12 @@ Status run_transaction(Database& database, const std::function<Status(Transactio
   auto pause = retry.first_pause;
   for (int attempt = 1;; ++attempt) {
     Result<Transaction> transaction = database.begin(options);
-    if (!transaction.ok()) return std::move(transaction).status();
-    Status status = body(*transaction);
+    // At `serial` the beginning is what waits, and what fails.
+    Status status = transaction.ok() ? body(*transaction) : transaction.status();
     if (status.ok()) {
       // A body may end the transaction itself, or swallow the conflict that ended it.
       status = transaction->commit();
-    } else if (transaction->active()) {
+    } else if (transaction.ok() && transaction->active()) {
       if (const Status aborted = transaction->abort(); !aborted.ok()) return aborted;
     }
     if (!status.is_retryable() || attempt >= retry.attempts_max) return status;

@@ -194,6 +194,28 @@ TEST_F(TransactionTest, RunTransactionRetriesConflicts) {
   EXPECT_EQ(get("n"), "done");
 }
 
+TEST_F(TransactionTest, RunTransactionRetriesABeginThatFailed) {
+  options_.locks.timeout_ms = 1;
+  reopen();
+  Transaction holder = *database_->begin(Isolation::serial);
+  ASSERT_TRUE(holder.put(table_, "n", "held").ok());
+  RetryOptions retry;
+  retry.attempts_max = 3;
+  int runs = 0;
+  const auto body = [&](Transaction& transaction) {
+    ++runs;
+    return transaction.put(table_, "n", "done");
+  };
+  const std::uint64_t waits = database_->stats().lock_waits;
+  EXPECT_EQ(run_transaction(*database_, body, Isolation::serial, retry).reason(),
+            ConflictReason::lock_timeout);
+  EXPECT_EQ(database_->stats().lock_waits - waits, 3U);
+  EXPECT_EQ(runs, 0);
+  ASSERT_TRUE(holder.commit().ok());
+  EXPECT_TRUE(run_transaction(*database_, body, Isolation::serial, retry).ok());
+  EXPECT_EQ(runs, 1);
+}
+
 TEST_F(TransactionTest, SavepointsTakeBackAndKeepTheLock) {
   options_.locks.timeout_ms = 1;
   reopen();
