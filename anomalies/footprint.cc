@@ -89,9 +89,9 @@ void StepTable::add_steps(const Scenario& scenario, std::uint32_t session, const
   }
 }
 
-// Who meets whom: two steps of different sessions on one row, one of which writes it. Two reads that lock it
-// meet where a third session may have to wait for both: for whom it waits first, and who wakes it, can be
-// seen.
+// Who meets whom: two steps of different sessions on one row, one of which writes it. The end of one that
+// locked what it read meets another such read where a third session may have to wait for both: the last to
+// end wakes it.
 void StepTable::relate(const Scenario& scenario, const std::vector<Reach>& reaches) {
   const auto overlapping = [&](std::size_t i, std::size_t j) {
     const Entry& left = entries_[i];
@@ -116,7 +116,7 @@ void StepTable::relate(const Scenario& scenario, const std::vector<Reach>& reach
       Entry& right = entries_[j];
       const bool both_lock = left.locks_read && right.locks_read;
       const bool is_apart = both_lock && (writers[i] & writers[j]).none();
-      if ((left.writes && sees(right)) || (right.writes && sees(left)) || (both_lock && !is_apart)) {
+      if ((left.writes && sees(right)) || (right.writes && sees(left))) {
         left.meets.set(j);
         right.meets.set(i);
       }

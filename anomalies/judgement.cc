@@ -75,8 +75,8 @@ std::string step_name(const Program& program, std::uint32_t session, std::uint32
 // "B2 waits for A".
 std::string say_wait(const Program& program, const Event& wait) {
   std::string text = step_name(program, wait.session, wait.step).append(" waits for ");
-  if (wait.holder_session == kNoSession) return text += "somebody who is no session";
-  return text += program.sessions[wait.holder_session].name;
+  if (wait.holder_sessions.empty()) return text += "somebody who is no session";
+  return text += holder_names(wait, program.sessions);
 }
 
 // "B2 fails with conflict/deadlock".
@@ -127,7 +127,7 @@ bool is_seen(const Expected& expected, const Run& run) {
   if (expected.kind == Expected::Kind::waits) {
     return std::any_of(run.trace.events.begin(), run.trace.events.end(), [&expected](const Event& event) {
       return event.kind == EventKind::blocked && event.session == expected.session &&
-             event.holder_session == expected.other;
+             waits_for(event, expected.other);
     });
   }
   return find_operation(run, [&expected](const Operation& operation) {

@@ -260,13 +260,17 @@ void Runner::block(std::uint32_t session, const WaitInfo& info) {
   event.step = state.begun;
   event.waiter = info.waiter;
   event.holder = info.holder;
-  event.holder_session = kNoSession;
+  event.holder_sessions.clear();
   event.table = info.table;
   event.key = info.key;
-  for (std::size_t i = 0; i < sessions_.size() && program_->transaction_of && info.holder != 0; ++i) {
-    if (program_->transaction_of(i) != info.holder) continue;
-    event.holder_session = i;
-    break;
+  const auto is_holder = [&info](std::uint64_t number) {
+    return number != 0 && (number == info.holder ||
+                           std::find(info.holders.begin(), info.holders.end(), number) != info.holders.end());
+  };
+  for (std::size_t i = 0; i < sessions_.size() && program_->transaction_of; ++i) {
+    // One that waits to begin has no transaction yet, and stands in line all the same.
+    const bool waits_in_front = i != session && sessions_[i].blocked && is_holder(sessions_[i].wait.waiter);
+    if (waits_in_front || is_holder(program_->transaction_of(i))) event.holder_sessions.push_back(i);
   }
   trace_->events.push_back(event);
   tell();

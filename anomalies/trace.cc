@@ -52,8 +52,8 @@ void append_event(std::string& text, const Event& event, const Program& program)
   text.append(1, ' ').append(describe(event.kind));
   if (event.kind != EventKind::blocked && event.kind != EventKind::stuck) return;
   text += ": waits for ";
-  if (event.holder_session != kNoSession) {
-    text += program.sessions[event.holder_session].name;
+  if (!event.holder_sessions.empty()) {
+    text += holder_names(event, program.sessions);
   } else if (event.holder != 0) {
     text.append(1, 'T').append(std::to_string(event.holder));
   } else {

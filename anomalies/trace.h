@@ -8,6 +8,7 @@
 // Threads: values.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -38,7 +39,7 @@ struct Event {
   // Of `blocked` and `stuck`.
   std::uint64_t waiter = 0;  // transactions, as WaitInfo has them
   std::uint64_t holder = 0;
-  std::size_t holder_session = kNoSession;  // where `Program::transaction_of` tells it
+  std::vector<std::size_t> holder_sessions;  // whom it waits for, where `Program::transaction_of` tells it
   std::string table;
   std::string key;
 };
@@ -49,6 +50,22 @@ struct Trace {
   std::vector<Event> events;
   bool stuck = false;  // sessions waited for something that no session could end
 };
+
+inline bool waits_for(const Event& event, std::size_t session) {
+  return std::find(event.holder_sessions.begin(), event.holder_sessions.end(), session) !=
+         event.holder_sessions.end();
+}
+
+// "A", "A and B", "A, B and C"; empty where it is no session. `sessions`: a program's or a scenario's.
+template <typename Sessions>
+std::string holder_names(const Event& event, const Sessions& sessions) {
+  std::string text;
+  for (std::size_t i = 0; i < event.holder_sessions.size(); ++i) {
+    if (i > 0) text += i + 1 == event.holder_sessions.size() ? " and " : ", ";
+    text += sessions[event.holder_sessions[i]].name;
+  }
+  return text;
+}
 
 // "B1 blocked: waits for A at accounts/alice"
 std::string to_string(const Event& event, const Program& program);

@@ -194,9 +194,12 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
     bool in_time = timeout_ms == 0 || left_ms > 0;
     if (in_time) {
       const std::uint32_t word = owner.word.load(std::memory_order_relaxed);
-      const WaitInfo info{request.kind, owner.number.load(std::memory_order_relaxed),
-                          request.blockers.front().owner->number.load(std::memory_order_relaxed),
-                          request.table, request.key};
+      boost::container::small_vector<std::uint64_t, 4> holders;
+      for (const Blocker& blocker : request.blockers)
+        holders.push_back(blocker.owner->number.load(std::memory_order_relaxed));
+      const WaitInfo info{request.kind,    owner.number.load(std::memory_order_relaxed),
+                          holders.front(), request.table,
+                          request.key,     {holders.data(), holders.size()}};
       lock.unlock();
       in_time = hook_.wait(owner.word, word, info, left_ms);
       lock.lock();

@@ -54,6 +54,30 @@ std::vector<const Read*> last_reads(const Operation& operation) {
   return reads;
 }
 
+using Waits = std::vector<const Event*>;  // by session: what it waits for now, or null
+
+void extend_way(const Waits& waits, std::size_t to, std::vector<std::size_t>& way,
+                std::vector<std::size_t>& longest) {
+  for (const std::size_t holder : waits[way.back()]->holder_sessions) {
+    if (holder == to && way.size() > longest.size()) longest = way;
+    if (waits[holder] == nullptr || std::find(way.begin(), way.end(), holder) != way.end()) continue;
+    way.push_back(holder);
+    extend_way(waits, to, way, longest);
+    way.pop_back();
+  }
+}
+
+// Along the waits to session `to`, from whoever is farthest from it: a cycle but for its end.
+std::vector<std::size_t> longest_way(const Waits& waits, std::size_t to) {
+  std::vector<std::size_t> longest;
+  for (std::size_t first = 0; first < waits.size(); ++first) {
+    if (waits[first] == nullptr) continue;
+    std::vector<std::size_t> way{first};
+    extend_way(waits, to, way, longest);
+  }
+  return longest;
+}
+
 }  // namespace
 
 bool EngineNotes::takes_snapshot(std::uint32_t transaction) const {
@@ -353,34 +377,23 @@ void EngineNotes::tell_write_conflict(const Operation& operation, Notes& notes) 
 }
 
 std::string EngineNotes::deadlock_text(const Operation& operation) const {
-  std::vector<const Event*> waits(scenario_.sessions.size(), nullptr);
+  Waits waits(scenario_.sessions.size(), nullptr);
   for (std::size_t i = 0; i < operation.ended_at && i < run_.trace.events.size(); ++i) {
     const Event& event = run_.trace.events[i];
     if (event.session == operation.session) continue;
     waits[event.session] = event.kind == EventKind::blocked ? &event : nullptr;
   }
-  // From each that waits along the waits to the one that failed: the longest way is the cycle but for its
-  // end.
   const std::string& name = scenario_.sessions[operation.session].name;
-  std::string longest;
-  std::size_t longest_steps = 0;
-  for (std::size_t first = 0; first < waits.size(); ++first) {
-    std::string way;
-    std::size_t steps = 0;
-    std::size_t at = first;
-    while (at != operation.session && at != kNoSession && waits[at] != nullptr && steps <= waits.size()) {
-      const std::size_t holder = waits[at]->holder_session;
-      const std::string_view held_by = holder == kNoSession ? "another" : scenario_.sessions[holder].name;
-      append(way, fmt::format("{} waits for {}", scenario_.sessions[at].name, held_by));
-      at = holder;
-      ++steps;
-    }
-    if (at != operation.session || steps <= longest_steps) continue;
-    longest = fmt::format("deadlock: {}, and {} would have to wait for {}; {} gives way", way, name,
-                          scenario_.sessions[first].name, name);
-    longest_steps = steps;
+  const std::vector<std::size_t> way = longest_way(waits, operation.session);
+  if (way.empty()) return fmt::format("deadlock: {} gives way", name);
+  std::string text;
+  for (std::size_t i = 0; i < way.size(); ++i) {
+    const std::size_t holder = i + 1 < way.size() ? way[i + 1] : operation.session;
+    append(text,
+           fmt::format("{} waits for {}", scenario_.sessions[way[i]].name, scenario_.sessions[holder].name));
   }
-  return longest.empty() ? fmt::format("deadlock: {} gives way", name) : longest;
+  return fmt::format("deadlock: {}, and {} would have to wait for {}; {} gives way", text, name,
+                     scenario_.sessions[way.front()].name, name);
 }
 
 Notes EngineNotes::of_event(std::size_t moment) const {
@@ -407,9 +420,8 @@ Notes EngineNotes::of_event(std::size_t moment) const {
 
 Note EngineNotes::of_wait(std::size_t moment) const {
   const Event& event = run_.trace.events[moment];
-  const std::string holder = event.holder_session == kNoSession
-                                 ? "another transaction"
-                                 : scenario_.sessions[event.holder_session].name;
+  std::string holder = holder_names(event, scenario_.sessions);
+  if (holder.empty()) holder = "another transaction";
   std::string key;
   std::string since;
   for (std::uint32_t i = 0; i < scenario_.tables.size(); ++i) {
@@ -418,7 +430,7 @@ Note EngineNotes::of_wait(std::size_t moment) const {
       const Write& write = run_.writes[w];
       const bool is_it = scenario_.tables[i].name == event.table && write.table == i &&
                          write.key == event.key && write.transaction != kNoTransaction &&
-                         write.session == event.holder_session && write.at <= moment &&
+                         waits_for(event, write.session) && write.at <= moment &&
                          write.state != WriteState::failed;
       if (is_it) since = fmt::format(" in {}", step_name(write.session, write.step));
     }
@@ -427,7 +439,8 @@ Note EngineNotes::of_wait(std::size_t moment) const {
   if (since.empty() && !is_isolith_) {  // others lock more than a key
     return {Tone::waits, fmt::format("waits for {}, to get at {}", holder, key)};
   }
-  return {Tone::waits, fmt::format("waits: {} has locked {}{}", holder, key, since)};
+  const std::string_view have = event.holder_sessions.size() > 1 ? "have" : "has";
+  return {Tone::waits, fmt::format("waits: {} {} locked {}{}", holder, have, key, since)};
 }
 
 // By what the wait was ended: the newest step of another session.

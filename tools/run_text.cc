@@ -69,9 +69,9 @@ std::string events_text(const Scenario& scenario, const LevelReport& report, Ver
   if (verdict == Verdict::waiting) {
     for (const Event& event : report.run.trace.events) {
       if (event.kind != EventKind::blocked) continue;
-      const bool is_known = event.holder_session != kNoSession;
+      const std::string holders = holder_names(event, scenario.sessions);
       add(fmt::format("{} waited for {}", scenario.sessions[event.session].name,
-                      is_known ? scenario.sessions[event.holder_session].name : "another transaction"));
+                      holders.empty() ? "another transaction" : holders));
     }
   } else {
     for (const Operation& operation : report.run.operations) {

@@ -103,9 +103,8 @@ class Builder {
       case EventKind::blocked: {
         waiting_[event.session] = true;
         row.outcome.kind = Outcome::Kind::waits;
-        const bool is_known = event.holder_session != kNoSession;
-        row.lane.push_back(
-            {Mark::waits, is_known ? "waits for " + scenario_.sessions[event.holder_session].name : "waits"});
+        const std::string holders = holder_names(event, scenario_.sessions);
+        row.lane.push_back({Mark::waits, holders.empty() ? "waits" : "waits for " + holders});
         break;
       }
       case EventKind::resumed:

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace isolith {
@@ -31,10 +32,10 @@ std::string_view to_string(WaitKind kind) noexcept;
 struct WaitInfo {
   WaitKind kind = WaitKind::write_lock;
   std::uint64_t waiter = 0;  // number of the transaction that waits; 0: it has none yet
-  std::uint64_t holder =
-      0;  // number of the transaction that is waited for; 0 where it is not one transaction
+  std::uint64_t holder = 0;  // of the transaction that is waited for; 0: it is none
   std::string_view table;    // empty where no key is concerned
   std::string_view key;
+  std::span<const std::uint64_t> holders = {};  // where there are several: all of them, in no order
 };
 
 class WaitHook {

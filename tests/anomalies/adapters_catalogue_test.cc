@@ -31,8 +31,8 @@ struct TestedLevel {
 };
 
 // Entries of the catalogue by the weakest level that stops them.
-const Names kDirtyWrites = {"g0", "dirty_write", "listing_and_invoice", "abort_leaves_nothing",
-                            "erase_stays"};
+const Names kDirtyWrites = {"g0",          "dirty_write", "listing_and_invoice", "abort_leaves_nothing",
+                            "erase_stays", "range_ends"};
 const Names kDirtyReads = {"g1a", "g1b", "g1c"};
 const Names kReadSkew = {"counter",
                          "cursor_lost_update",
@@ -45,11 +45,13 @@ const Names kReadSkew = {"counter",
                          "otv",
                          "p4",
                          "phantom_appears",
+                         "phantom_between_absent_keys",
                          "phantom_disappears",
                          "pmp",
                          "pmp_write",
                          "transfer_during_backup",
                          "unrepeatable_read",
+                         "upgrade_deadlock",
                          "user_name",
                          "user_name_insert"};
 
@@ -70,7 +72,10 @@ std::vector<TestedLevel> tested_levels() {
       {"berkeleydb", "read_uncommitted", Strength::no_dirty_writes, {}},
       {"berkeleydb", "read_committed", Strength::committed_reads, {}},
       // What was locked since a savepoint is unlocked when it is rolled back to.
-      {"berkeleydb", "serializable", Strength::serializable, {"savepoint_keeps_locks"}},
+      {"berkeleydb",
+       "serializable",
+       Strength::serializable,
+       {"savepoint_keeps_locks", "savepoint_keeps_read_locks"}},
       {"berkeleydb", "snapshot", Strength::snapshot, {}},
   };
 }

@@ -88,7 +88,7 @@ TEST_P(AdapterWaitsTest, who_is_waited_for_is_known_by_session) {
     for (const Event& event : trace_.events) {
       if (event.kind != EventKind::blocked) continue;
       waited = true;
-      EXPECT_EQ(event.holder_session, 1U - event.session) << text_;
+      EXPECT_EQ(event.holder_sessions, std::vector<std::size_t>{1U - event.session}) << text_;
     }
     EXPECT_EQ(waited, waits(*engine_)) << text_;
   }

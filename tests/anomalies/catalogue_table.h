@@ -3,18 +3,16 @@
 //
 // Sources:
 //   Hermitage     the table of README.md at github.com/ept/hermitage: the rows "MySQL/InnoDB" and "MS SQL
-//   Server
-//                 read uncommitted" for read_uncommitted, "PostgreSQL read committed" for read_committed,
-//                 "PostgreSQL repeatable read" (that is snapshot isolation) for snapshot; sqlserver.md's tests of
-//                 the locking levels "repeatable read" and "serializable" for repeatable_read and
-//                 serializable_2pl
+//                 Server read uncommitted" for read_uncommitted, "PostgreSQL read committed" for
+//                 read_committed, "PostgreSQL repeatable read" (that is snapshot isolation) for snapshot;
+//                 sqlserver.md's tests of the locking levels "repeatable read" and "serializable" for
+//                 repeatable_read and serializable_2pl
 //   Adya          "Weak Consistency" (1999), chapters 3 and 4: PL-1 is no G0; PL-2 is no G0, G1a, G1b, G1c;
 //                 snapshot isolation is PL-SI: PL-2 and no G-SIa, G-SIb (so no G-single, no lost update);
 //                 repeatable_read is PL-2.99: no G1, no G2-item, and so every cycle goes over a predicate;
 //                 serializable_2pl and serial are PL-3: no G1, no G2, so nothing that is no serial history
 //   Berenson      "A Critique of ANSI SQL Isolation Levels" (1995), table 4: P0 to P4, A5A (read skew) and
-//   A5B
-//                 (write skew) by level
+//                 A5B (write skew) by level
 //   isolation.md  docs/isolation.md, "What a read sees" and "What a write does"
 #pragma once
 
@@ -57,23 +55,23 @@ inline constexpr auto kTable = std::to_array<TableRow>({
     // reads committed versions in one moment is monotonic atomic view.
     {"otv", yes, no, no, no, no, no},
 
-    // Phantoms. Hermitage, sqlserver.md: repeatable read does not prevent PMP for read predicates, where a row
-    // is inserted, and prevents it for rows that are there; Berenson, table 4: P3 is possible at locking
-    // repeatable read. So at repeatable_read a row may appear and none disappear. Hermitage, PMP, for reads and for write predicates: not prevented by PostgreSQL's read
-    // committed, prevented by its repeatable read. Berenson: P3 is "sometimes possible" at snapshot, but only
-    // as a constraint over a range that is broken; A3, a range that is read twice, is not possible.
+    // Phantoms. Hermitage, sqlserver.md: repeatable read does not prevent PMP for read predicates, where a
+    // row is inserted, and prevents it for rows that are there; Berenson, table 4: P3 is possible at locking
+    // repeatable read. So at repeatable_read a row may appear and none disappear. Hermitage, PMP, for reads
+    // and for write predicates: not prevented by PostgreSQL's read committed, prevented by its repeatable
+    // read. Berenson: P3 is "sometimes possible" at snapshot, but only as a constraint over a range that is
+    // broken; A3, a range that is read twice, is not possible.
     {"pmp", yes, yes, yes, no, no, no},
     {"pmp_write", yes, yes, no, no, no, no},
     {"phantom_appears", yes, yes, yes, no, no, no},
     {"phantom_between_absent_keys", yes, yes, yes, no, no, no},
-    {"range_ends", no, no, no, no, no, no},  // isolation.md: what is outside of a range is none of the reader's
+    {"range_ends", no, no, no, no, no, no},  // isolation.md: the end of a range is not in it
     {"phantom_disappears", yes, yes, no, no, no, no},
 
-    // Lost updates. Berenson, table 4: P4 is not possible at locking repeatable read, nor is any that follows
-    // here but P3, as long as the keys are read one by one: A5A, A5B. Hermitage, P4: read committed allows it, PostgreSQL's repeatable read does not. Berenson:
-    // P4 is possible at read committed; P4C too, since nothing here is cursor stability; neither is at
-    // snapshot,
-    // where the first committer wins. isolation.md: also where the key was not there, or is erased.
+    // Lost updates. Berenson, table 4: of P4, A5A and A5B, which follow here, locking repeatable read allows
+    // none (it allows P3 alone); P4 is possible at read committed, and P4C too, since nothing here is cursor
+    // stability; neither is at snapshot, where the first committer wins. Hermitage, P4: read committed allows
+    // it, PostgreSQL's repeatable read does not. isolation.md: also where the key was not there, or is erased.
     {"p4", yes, yes, no, no, no, no},
     {"cursor_lost_update", yes, yes, no, no, no, no},
     {"upgrade_deadlock", yes, yes, no, no, no, no},
@@ -93,18 +91,16 @@ inline constexpr auto kTable = std::to_array<TableRow>({
     {"transfer_during_backup", yes, yes, no, no, no, no},
 
     // Write skew. Hermitage, G2-item: not prevented by PostgreSQL's repeatable read. Berenson: A5B is
-    // possible
-    // at snapshot; the overdraft is their H5.
+    // possible at snapshot; the overdraft is their H5.
     {"g2_item", yes, yes, no, yes, no, no},
     {"write_skew_absent", yes, yes, no, yes, no, no},
     {"savepoint_keeps_read_locks", yes, yes, no, yes, no, no},
     {"overdraft", yes, yes, no, yes, no, no},
 
-    // Write skew over ranges. Hermitage, sqlserver.md: repeatable read does not prevent G2, where rows are inserted;
-    // where the rows are there it is G2-item, which PL-2.99 proscribes. Hermitage, G2, and with two anti-dependency edges: only serializable prevents
-    // it.
-    // Cahill, Röhm, Fekete (2008): the doctors. Kleppmann, "Designing Data-Intensive Applications" (2017),
-    // chapter 7: the meeting room.
+    // Write skew over ranges. Hermitage, sqlserver.md: repeatable read does not prevent G2, where rows are
+    // inserted; where the rows are there it is G2-item, which PL-2.99 proscribes. Hermitage, G2, and with two
+    // anti-dependency edges: only serializable prevents it. Cahill, Röhm, Fekete (2008): the doctors.
+    // Kleppmann, "Designing Data-Intensive Applications" (2017), chapter 7: the meeting room.
     {"g2", yes, yes, yes, yes, no, no},
     {"g2_two_edges", yes, yes, no, yes, no, no},
     {"doctors_on_call", yes, yes, no, yes, no, no},
@@ -134,10 +130,8 @@ inline constexpr auto kTable = std::to_array<TableRow>({
     {"mixed_levels_lost_update", yes, yes, yes, yes, yes, yes},
 
     // Atomicity and locks, which no level gives up. Gray et al. (1976), degree 1: a transaction's writes are
-    // not
-    // undone by another one, and its write locks are held to its end. isolation.md: "holds it to the end of
-    // the
-    // transaction", and a wait that would never end is a conflict.
+    // not undone by another one, and its write locks are held to its end. isolation.md: "holds it to the end
+    // of the transaction", and a wait that would never end is a conflict.
     {"abort_leaves_nothing", no, no, no, no, no, no},
     {"rollback_leaves_nothing", no, no, no, no, no, no},
     {"erase_stays", no, no, no, no, no, no},

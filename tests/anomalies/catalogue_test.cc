@@ -21,8 +21,8 @@
 namespace isolith::anomalies {
 namespace {
 
-constexpr std::array<std::string_view, 6> kLevels = {"read_uncommitted", "read_committed",   "repeatable_read",
-                                                     "snapshot",         "serializable_2pl", "serial"};
+constexpr std::array<std::string_view, 6> kLevels = {
+    "read_uncommitted", "read_committed", "repeatable_read", "snapshot", "serializable_2pl", "serial"};
 
 Scenario parse(const CatalogueEntry& entry) {
   Result<Scenario> scenario = parse_scenario(entry.text, entry.name);

@@ -313,15 +313,15 @@ TEST_F(ExecutionTest, WhatTheEngineDoesNotOfferIsSaidWithItsPlace) {
   open(R"(
 table t
   a = 1
-session A
-  x = get_for_share t/a
+session A read only deferrable
+  x = get t/a
   commit
 )",
        "read_committed");
   const Status status = run_order("A A");
   EXPECT_TRUE(status.is(StatusCode::invalid_argument));
   EXPECT_EQ(status.message().substr(0, 3), "6:3") << status.to_string();
-  EXPECT_NE(status.message().find("get_for_share"), std::string_view::npos);
+  EXPECT_NE(status.message().find("deferrable"), std::string_view::npos);
 }
 
 TEST_F(ExecutionTest, LevelsThatAreNotThereAreNamedWithThoseThatAre) {
@@ -337,9 +337,12 @@ session A at snapshoot
   ASSERT_TRUE(opened.ok());
   Execution one(*parsed, **opened, runner);
   EXPECT_EQ(one.prepare("read_comitted").message(),
-            "isolith has no level 'read_comitted'; it has read_uncommitted, read_committed and snapshot");
-  EXPECT_EQ(one.prepare("read_committed").message(),
-            "3:9: isolith has no level 'snapshoot'; it has read_uncommitted, read_committed and snapshot");
+            "isolith has no level 'read_comitted'; it has read_uncommitted, read_committed, repeatable_read, "
+            "snapshot, serializable_2pl and serial");
+  EXPECT_EQ(
+      one.prepare("read_committed").message(),
+      "3:9: isolith has no level 'snapshoot'; it has read_uncommitted, read_committed, repeatable_read, "
+      "snapshot, serializable_2pl and serial");
 }
 
 // The whole of a run in text.

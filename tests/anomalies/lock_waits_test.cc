@@ -98,7 +98,7 @@ TEST_F(LockWaitsTest, the_only_other_one_is_the_holder) {
   step_ends(1);
   EXPECT_EQ(run("A B"), "A again, ");
   ASSERT_FALSE(trace_.events.empty());
-  EXPECT_EQ(trace_.events.front().holder_session, 1U);
+  EXPECT_EQ(trace_.events.front().holder_sessions, std::vector<std::size_t>{1});
 }
 
 TEST_F(LockWaitsTest, nobody_waits_for_one_that_is_over) {

@@ -50,6 +50,10 @@ class RunnerTest : public ::testing::TestWithParam<Threads> {
     add(session,
         [this, key, value](Transaction& transaction) { return transaction.put(table_, key, value); });
   }
+  void get_for_share(std::size_t session, const std::string& key) {
+    add(session,
+        [this, key](Transaction& transaction) { return transaction.get_for_share(table_, key).status(); });
+  }
   void commit(std::size_t session) {
     add(session, [this, session](Transaction& transaction) {
       const Status status = transaction.commit();
@@ -197,7 +201,28 @@ TEST_P(RunnerTest, AChainOfThreeWaitsEndsLinkByLink) {
             "D2 done\n");
 }
 
-TEST_P(RunnerTest, OfSeveralThatAreWokenTheFirstSessionGoesOnFirst) {
+TEST_P(RunnerTest, WhoWaitsForSeveralIsSaidToWaitForAllOfThem) {
+  const std::size_t a = add_session("A"), b = add_session("B"), c = add_session("C");
+  get_for_share(a, "k");
+  commit(a);
+  get_for_share(b, "k");
+  commit(b);
+  put(c, "k");
+  commit(c);
+  // In the order of the sessions, whoever was first.
+  for (const std::string begin : {"A1 B1", "B1 A1"}) {
+    const std::string trace = run(begin + " C1 B2 A2 C2");
+    EXPECT_NE(trace.find("C1 blocked: waits for A and B at t/k\n"
+                         "B2 done\n"
+                         "A2 done\n"
+                         "C1 resumed\n"),
+              std::string::npos)
+        << trace;
+  }
+  EXPECT_EQ(trace_.events[2].holder_sessions, (std::vector<std::size_t>{a, b}));
+}
+
+TEST_P(RunnerTest, WhoStandsInLineWaitsForThoseBeforeHim) {
   const std::size_t a = add_session("A"), b = add_session("B"), c = add_session("C");
   put(a, "k", "a");
   commit(a);
@@ -205,7 +230,29 @@ TEST_P(RunnerTest, OfSeveralThatAreWokenTheFirstSessionGoesOnFirst) {
   commit(b);
   put(c, "k", "c");
   commit(c);
-  EXPECT_EQ(run("B1 C1 A1 B2 A2 C2"),
+  EXPECT_EQ(run("B1 C1 A1 B2 C2 A2"),
+            "B1 done\n"
+            "C1 blocked: waits for B at t/k\n"
+            "A1 blocked: waits for B and C at t/k\n"
+            "B2 done\n"
+            "C1 resumed\n"
+            "C1 done\n"
+            "C2 done\n"
+            "A1 resumed\n"
+            "A1 done\n"
+            "A2 done\n");
+  EXPECT_EQ(get("k"), "a");
+}
+
+TEST_P(RunnerTest, OfSeveralThatAreWokenTheFirstSessionGoesOnFirst) {
+  const std::size_t a = add_session("A"), b = add_session("B"), c = add_session("C");
+  get_for_share(a, "k");
+  commit(a);
+  put(b, "k", "b");
+  commit(b);
+  get_for_share(c, "k");
+  commit(c);
+  EXPECT_EQ(run("B1 C1 A1 B2 C2 A2"),
             "B1 done\n"
             "C1 blocked: waits for B at t/k\n"
             "A1 blocked: waits for B at t/k\n"
@@ -213,12 +260,9 @@ TEST_P(RunnerTest, OfSeveralThatAreWokenTheFirstSessionGoesOnFirst) {
             "A1 resumed\n"
             "A1 done\n"
             "C1 resumed\n"
-            "C1 blocked: waits for A at t/k\n"
-            "A2 done\n"
-            "C1 resumed\n"
             "C1 done\n"
-            "C2 done\n");
-  EXPECT_EQ(get("k"), "c");
+            "C2 done\n"
+            "A2 done\n");
 }
 
 TEST_P(RunnerTest, AScheduleCanEndAWait) {
@@ -252,13 +296,15 @@ TEST_P(RunnerTest, ARunWhereNobodyCanGoOnSaysSoAndEnds) {
   put(c, "l");
   EXPECT_EQ(run("A1 B1 B2 A2 C1"),
             "A1 blocked: waits for T2 at t/k\n"
-            "B1 blocked: waits for T2 at t/k\n"
+            "B1 blocked: waits for A at t/k\n"
             "B2 deferred\n"
             "A2 deferred\n"
             "C1 done\n"
             "A1 stuck: waits for T2 at t/k\n"
             "A1 timed out\n"
             "A1 done\n"
+            "B1 resumed\n"
+            "B1 blocked: waits for T2 at t/k\n"
             "A2 done\n"
             "B1 stuck: waits for T2 at t/k\n"
             "B1 timed out\n"

@@ -132,7 +132,8 @@ void World::see(const anomalies::Event& event) {
   expect(wanted.waits_for != 0, to_string(event, program_) + ", expected " + std::string(name_of(wanted)));
   if (wanted.waits_for == 0) return;
   const bool same_holder =
-      event.holder_session < slots_.size() && slots_[event.holder_session].id == wanted.waits_for;
+      std::any_of(event.holder_sessions.begin(), event.holder_sessions.end(),
+                  [&](std::size_t session) { return slots_[session].id == wanted.waits_for; });
   const bool same_key = event.table == table_of(wanted.waits_at.first) && event.key == wanted.waits_at.second;
   expect(same_holder && same_key,
          to_string(event, program_) + ", expected a wait at " + wanted.waits_at.second);

@@ -171,7 +171,7 @@ TEST_F(TimelineTest, AWaitIsARowAndItsEndIsOneWithWhatTheStepDidThen) {
   add_session("B", {put, step(StepKind::commit, "commit")}, "read_committed");
   write(done(0, 1), "70");
   Event& wait = event(EventKind::blocked, 1, 1);
-  wait.holder_session = 0;
+  wait.holder_sessions = {0};
   wait.table = "accounts";
   wait.key = "alice";
   done(0, 2);
@@ -233,8 +233,8 @@ TEST_F(TimelineTest, AConflictNamesTheRuleAndWhoWasFirst) {
 TEST_F(TimelineTest, ADeadlockTellsTheWholeCycle) {
   const Step put = step(StepKind::put, "put accounts/alice = 7", "alice");
   for (const char* name : {"A", "B", "C"}) add_session(name, {put}, "read_committed");
-  event(EventKind::blocked, 1, 1).holder_session = 2;  // B waits for C
-  event(EventKind::blocked, 0, 1).holder_session = 1;  // A waits for B
+  event(EventKind::blocked, 1, 1).holder_sessions = {2};  // B waits for C
+  event(EventKind::blocked, 0, 1).holder_sessions = {1};  // A waits for B
   Operation& failed = done(2, 1, OperationEnd::failed);
   failed.status = Status::conflict(ConflictReason::deadlock, "T1 waits for T2");
   end(2, TransactionEnd::failed);
