@@ -47,9 +47,12 @@ bool TableLocks::enter_range(Owner& owner, std::string_view lo, const std::optio
     if (is_blocked) return false;
   }
   const std::size_t before = owner.ranges.size();
+  hold_range(owner, *this, lo, hi);  // first: what is in the set is given up by what is held
+  if (owner.ranges.size() != before) {
+    ranges_held_.fetch_add(1, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // as in `LockManager::begin_use`
+  }
   ranges_.add(owner, lo, hi);
-  hold_range(owner, *this, lo, hi);
-  if (owner.ranges.size() != before) ranges_held_.fetch_add(1, std::memory_order_seq_cst);
   return true;
 }
 

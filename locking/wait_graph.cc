@@ -180,6 +180,7 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   DCHECK(owner.request == nullptr, "a transaction waits for one thing at a time");
   owner.request = &request;
   waiting_.push_back(&request);
+  to_wake_.reserve(waiting_.size());  // not while they are woken: an end does not fail
   waits_.fetch_add(1, std::memory_order_relaxed);
   break_circles(request);
   wake_all(lock);
@@ -209,8 +210,8 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
     }
   }
   if (request.victim_of) {
-    status = Status::conflict(ConflictReason::deadlock, describe(*request.victim_of),
-                              *std::move(request.victim_of));
+    std::string text = describe(*request.victim_of);
+    status = Status::conflict(ConflictReason::deadlock, std::move(text), *std::move(request.victim_of));
     request.victim_of.reset();
   }
   withdraw(request);
@@ -275,8 +276,10 @@ bool WaitGraph::find_circle(Request& from, Circle& circle) {
   return false;
 }
 
-// Whether those in front of the request wait for its own transaction: then they are not in its way.
+// Whether those in front of the request wait for its own transaction: then they are not in its way. Once:
+// what is in its way when it passes them already is so for other reasons.
 bool WaitGraph::passes_its_own_line(Request& request) {
+  if (request.may_pass) return false;
   Circle circle;
   request.owner->request = &request;
   while (!request.may_pass && find_circle(request, circle)) {
@@ -303,8 +306,8 @@ bool WaitGraph::opens_softly(Request& request, const Circle& circle) {
   return false;
 }
 
-// Every circle that the request would close is opened, or a member of it failed. One that was failed counts as
-// on its way out from then on, the request itself too: the mutex is let go before it has left.
+// Every circle that the request would close is opened, or a member of it failed. One that was failed counts
+// as on its way out from then on, the request itself too: the mutex is let go before it has left.
 void WaitGraph::break_circles(Request& request) {
   Circle circle;
   if (base::is_mutant(base::Mutant::deadlock_missed)) return;

@@ -94,6 +94,11 @@ Result<Table> Core::create_table(TransactionState& state, std::string_view name)
     link_table_version(state, mvcc::VersionKind::create_table, id, root);
   }
   Status status = write_catalog(state, name, WriteKind::insert, encode_entry(id, root));
+  if (status.is(StatusCode::already_exists) && state.read_locks != ReadLocks::none) {
+    // As in `write`: that it is there was learned.
+    status = lock_key(state, *tables_.find(kCatalogTable), name);
+    if (status.ok()) status = write_catalog(state, name, WriteKind::insert, encode_entry(id, root));
+  }
   if (status.ok()) status = log_operation(state, {wal::OperationKind::create_table, id, name, {}});
   if (!status.ok()) {
     if (state.phase == Phase::active) TRY(take_back_table(state, id, root));

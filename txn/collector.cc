@@ -40,8 +40,9 @@ void Core::collect(TransactionState& gate_holder, Effort effort) {
   }
   // Without a background thread everything is done at once.
   const bool at_once = effort == Effort::whole || log_ == nullptr;
-  const std::uint64_t count_max =
-      at_once ? kVersionsAll : effort == Effort::background ? kVersionsLong : kVersionsBrief;
+  const std::uint64_t count_max = at_once                        ? kVersionsAll
+                                  : effort == Effort::background ? kVersionsLong
+                                                                 : kVersionsBrief;
   look_at_snapshots();
   bool is_done = true;
   for (mvcc::UndoLog* first = take_committed(live_.now(), count_max, is_done); first != nullptr;) {
@@ -107,11 +108,14 @@ void Core::collect_log(TransactionState& gate_holder, mvcc::UndoLog& log) {
   for (mvcc::Version* v = log.newest; v != nullptr; v = v->older_in_log) {
     switch (v->kind) {
       case mvcc::VersionKind::row:
-      case mvcc::VersionKind::absent: collect_version(gate_holder, *v, log.commit_ts); break;
+      case mvcc::VersionKind::absent:
+        collect_version(gate_holder, *v, log.commit_ts);
+        break;
       case mvcc::VersionKind::drop_table:
         dropped_tables_.push_back({v->root, log.commit_ts, std::nullopt});
         break;
-      case mvcc::VersionKind::create_table: break;
+      case mvcc::VersionKind::create_table:
+        break;
     }
   }
 }

@@ -212,7 +212,7 @@ class Core {
   Status lock_key(TransactionState& state, const TableInfo& table, std::string_view key,
                   IfLocked if_locked = IfLocked::wait);
   Status lock_range(TransactionState& state, const TableInfo& table, std::string_view lo,
-                    const std::optional<std::string>& hi, bool passes_line = false);
+                    const std::optional<std::string>& hi, IfLocked if_locked);
   Status wait_for_writer(TransactionState& state, const TableInfo& table, std::string_view key,
                          TransactionId writer, IfLocked if_locked);
   Status share_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,

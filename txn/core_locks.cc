@@ -114,19 +114,20 @@ Status Core::lock_key(TransactionState& state, const TableInfo& table, std::stri
 }
 
 Status Core::lock_range(TransactionState& state, const TableInfo& table, std::string_view lo,
-                        const std::optional<std::string>& hi, bool passes_line) {
+                        const std::optional<std::string>& hi, IfLocked if_locked) {
   if (hi && *hi <= lo) return {};
   if (is_mutant(Mutant::range_lock_missing)) return {};
   if (is_mutant(Mutant::read_lock_dropped_early)) locks_->give_up_reads(state.owner);
   std::string late;
   if (is_mutant(Mutant::range_short_at_low_end)) lo = late.append(lo).append(1, '\0');
-  TRY(intend_read(state, table, IfLocked::wait));
+  TRY(intend_read(state, table, if_locked));
   if (locks_->try_read_range(state.owner, table.locks, lo, hi)) [[likely]]
     return {};
   Request request = request_of(state, &table, lo, Mode::read);
   request.kind = WaitKind::range_lock;
   request.is_range = true;
-  request.may_pass = passes_line;
+  // Who does not wait for rows does not wait for a place in line either.
+  request.may_pass = if_locked != IfLocked::wait;
   if (hi) request.hi = *hi;
   return after_wait(state, locks_->read_range(request, table.locks, hi, state.lock_timeout_ms));
 }

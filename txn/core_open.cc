@@ -139,10 +139,11 @@ Status Core::open_files() {
   TRY(cache);
   cache_ = *std::move(cache);
   TRY(recover());
-  locks_ = std::make_unique<locking::LockManager>(
-      hook_, options_.locks, [this](const std::function<void(locking::Owner&)>& visit) {
-        for (std::uint32_t i = 0; i < slots_.count(); ++i) visit(slots_.at(i).owner);
-      });
+  locks_ = std::make_unique<locking::LockManager>(hook_, options_.locks,
+                                                  [this](const std::function<void(locking::Owner&)>& visit) {
+                                                    for (std::uint32_t i = 0; i < slots_.count(); ++i)
+                                                      visit(slots_.at(i).owner);
+                                                  });
   recovery_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   begin_live_report();
   if (log_ != nullptr) background_ = std::thread([this] { run_background(); });
@@ -195,13 +196,15 @@ Status Core::close() {
 }
 
 Status Core::check_key(std::string_view key) const {
-  if (key.size() <= kMaxKeyBytes) [[likely]] return {};
-  return {StatusCode::too_large, "a key of " + std::to_string(key.size()) + " bytes; the limit is " +
-                                     std::to_string(kMaxKeyBytes)};
+  if (key.size() <= kMaxKeyBytes) [[likely]]
+    return {};
+  return {StatusCode::too_large,
+          "a key of " + std::to_string(key.size()) + " bytes; the limit is " + std::to_string(kMaxKeyBytes)};
 }
 
 Status Core::writing_health() const {
-  if (!writing_failed_.load(std::memory_order_acquire)) [[likely]] return {};
+  if (!writing_failed_.load(std::memory_order_acquire)) [[likely]]
+    return {};
   const std::lock_guard lock(health_mutex_);
   return writing_failure_;
 }

@@ -91,7 +91,7 @@ Status Core::dropped_since(TransactionState& state, const TableInfo& table) {
   Status status =
       Status::conflict(ConflictReason::write_conflict,
                        "the table " + table.name + " was dropped after the snapshot was taken: run it again",
-                       {raw(state.own_id()),
+                       {state.owner.number.load(std::memory_order_relaxed),
                         raw(state.as_of),
                         0,
                         table.dropped_ts.load(std::memory_order_relaxed),
@@ -124,6 +124,12 @@ Status Core::write_row(TransactionState& state, const TableInfo& table, std::str
 
 // Does the change, waiting for whoever is in the way. A conflict ends the transaction.
 Status Core::apply(TransactionState& state, Change& change) {
+  // Also where there is no memory: nobody is left in line.
+  struct Leaves {
+    Core& core;
+    Change& change;
+    ~Leaves() { core.leave_line(change, false); }
+  } const leaves{*this, change};
   for (;;) {
     Status status;
     Outcome outcome;
@@ -164,8 +170,9 @@ Core::Outcome Core::try_change(TransactionState& state, Change& change, Status& 
 }
 
 Status Core::write_conflict(const TransactionState& state, const Change& change, Timestamp other_commit) {
-  const ConflictReport report{raw(state.own_id()), raw(state.as_of),  raw(change.met),
-                              raw(other_commit),   change.table.name, std::string(change.key)};
+  const std::uint64_t own_number = state.owner.number.load(std::memory_order_relaxed);
+  const ConflictReport report{own_number,        raw(state.as_of),  raw(change.met),
+                              raw(other_commit), change.table.name, std::string(change.key)};
   std::string text = locking::describe_key(change.table.name, change.key);
   const std::string own = locking::name_of(report.transaction);
   if (change.met == kNoTransaction) {

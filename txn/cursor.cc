@@ -87,6 +87,7 @@ void CursorState::start(bool is_forward) {
   if (!is_locked()) return fill();
   cover_from_place();
   copy_batch();
+  if (!status_.ok()) return clear();
   step_locked();
 }
 
@@ -271,7 +272,9 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
     after.key = unseen;
     after.inclusive = !rows_.empty();
   } else if (leaf_done && in_range) {
-    after.at_end = forward ? !node.has_upper_fence() : node.lower_fence().empty();
+    // What lies behind the fence is out of the range where the fence is.
+    after.at_end = forward ? !node.has_upper_fence() || (hi_ && node.upper_fence() >= std::string_view(*hi_))
+                           : node.lower_fence() <= std::string_view(lo_);
     after.key = forward ? node.upper_fence() : node.lower_fence();
     after.inclusive = forward;
   } else if (!rows_.empty()) {

@@ -65,15 +65,13 @@ bool CursorState::lock_up_to(std::string_view key) {
     if (with_row) status_ = core_.lock_key(state_, table_, key);
     return status_.ok();
   }
-  // A cursor that does not wait for rows does not wait for a place in line either.
-  const bool passes_line = options_.if_locked != IfLocked::wait;
   std::string bound(key);
   if (forward) {
     if (with_row) bound.push_back('\0');
-    status_ = core_.lock_range(state_, table_, *covered_, std::move(bound), passes_line);
+    status_ = core_.lock_range(state_, table_, *covered_, std::move(bound), options_.if_locked);
   } else {
     if (!with_row) bound.push_back('\0');
-    status_ = core_.lock_range(state_, table_, bound, covered_, passes_line);
+    status_ = core_.lock_range(state_, table_, bound, covered_, options_.if_locked);
   }
   return status_.ok();
 }
@@ -89,12 +87,12 @@ std::string CursorState::edge_of(const Place& place) const {
 bool CursorState::lock_gap(const Place& until) {
   if (state_.read_locks != ReadLocks::ranges) return true;
   if (base::is_mutant(base::Mutant::range_short_at_high_end) && until.at_end) return true;
-  const bool passes_line = options_.if_locked != IfLocked::wait;
   if (forward) {
     status_ = core_.lock_range(state_, table_, *covered_, until.at_end ? hi_ : std::optional(edge_of(until)),
-                               passes_line);
+                               options_.if_locked);
   } else {
-    status_ = core_.lock_range(state_, table_, until.at_end ? lo_ : edge_of(until), covered_, passes_line);
+    status_ =
+        core_.lock_range(state_, table_, until.at_end ? lo_ : edge_of(until), covered_, options_.if_locked);
   }
   return status_.ok();
 }
@@ -149,7 +147,7 @@ CursorState::RowLock CursorState::lock_row(const std::string& key) {
   if (!status_.ok()) return RowLock::failed;
   // It holds the row already, so nobody in line is before it; and what it has read stays one range.
   if (state_.read_locks == ReadLocks::ranges) {
-    status_ = core_.lock_range(state_, table_, key, key + '\0', true);
+    status_ = core_.lock_range(state_, table_, key, key + '\0', IfLocked::skip);
     if (!status_.ok()) return RowLock::failed;
   }
   rows_.clear();
@@ -160,6 +158,7 @@ CursorState::RowLock CursorState::lock_row(const std::string& key) {
   std::copy(locked_value_.begin(), locked_value_.end(), to + key.size());
   add_row(key.size(), locked_value_.size(), false);
   after_ = {key, false, false, false};
+  forget_place();  // that was behind the whole batch
   is_unseen_ = false;
   next_row_ = 1;
   row = rows_.data();
@@ -173,6 +172,10 @@ bool CursorState::pass_unseen() {
   const std::string key = unseen_;
   if (!lock_up_to(key)) return false;
   if (options_.lock != CursorOptions::Lock::by_level) {
+    if (!is_copy_current()) {
+      copy_again();
+      return true;
+    }
     covered_ = edge_of({key, false, false, false});
     is_unseen_ = false;
     after_ = {key, false, false, false};

@@ -12,10 +12,14 @@ using btree::RowView;
 
 Status Replayer::apply(const SavedItem& item) {
   switch (item.kind) {
-    case SavedKind::restore: return restore(item);
-    case SavedKind::tombstone: return core_.remove_tombstone(item.page, item.key, item.writer);
-    case SavedKind::chain: return core_.free_chain_pages(item.page);
-    case SavedKind::tree: return core_.free_tree(item.page);
+    case SavedKind::restore:
+      return restore(item);
+    case SavedKind::tombstone:
+      return core_.remove_tombstone(item.page, item.key, item.writer);
+    case SavedKind::chain:
+      return core_.free_chain_pages(item.page);
+    case SavedKind::tree:
+      return core_.free_tree(item.page);
   }
   return {};
 }
@@ -68,11 +72,16 @@ Status Replayer::apply(const wal::Operation& operation, TransactionId writer) {
             core_.log_path() + ": a key of " + std::to_string(operation.key.size()) + " bytes"};
   }
   switch (operation.kind) {
-    case OperationKind::put: return put(table->root, operation.key, writer, operation.value);
-    case OperationKind::append: return append(table->root, operation.key, writer, operation.value);
-    case OperationKind::erase: return erase(table->root, operation.key);
-    case OperationKind::drop_table: return drop_table(*table);
-    case OperationKind::create_table: break;
+    case OperationKind::put:
+      return put(table->root, operation.key, writer, operation.value);
+    case OperationKind::append:
+      return append(table->root, operation.key, writer, operation.value);
+    case OperationKind::erase:
+      return erase(table->root, operation.key);
+    case OperationKind::drop_table:
+      return drop_table(*table);
+    case OperationKind::create_table:
+      break;
   }
   return {};
 }

@@ -140,8 +140,8 @@ Status Core::rollback_to(TransactionState& state, const Savepoint& savepoint) {
     for (mvcc::Version* v = state.undo->newest; v != mark.newest && status.ok();) {
       mvcc::Version* const older = v->older_in_log;
       const bool is_row = v->kind == mvcc::VersionKind::row || v->kind == mvcc::VersionKind::absent;
-      const bool keeps_lock = is_row && !made.contains(v->table) &&
-                              !base::is_mutant(base::Mutant::savepoint_drops_locks);
+      const bool keeps_lock =
+          is_row && !made.contains(v->table) && !base::is_mutant(base::Mutant::savepoint_drops_locks);
       status = undo_version(state, *v, keeps_lock, true);
       // One that could not be taken back is where it was.
       if (keeps_lock && !v->is_own_older() && state.undo->newest != v) kept.push_back(v);

@@ -15,8 +15,11 @@ void append_undo(std::string& out, const mvcc::Version& version) {
   SavedItem item;
   item.page = version.root;
   switch (version.kind) {
-    case mvcc::VersionKind::create_table: item.kind = SavedKind::tree; break;
-    case mvcc::VersionKind::drop_table: return;  // the drop is undone by its catalog row
+    case mvcc::VersionKind::create_table:
+      item.kind = SavedKind::tree;
+      break;
+    case mvcc::VersionKind::drop_table:
+      return;  // the drop is undone by its catalog row
     case mvcc::VersionKind::row:
     case mvcc::VersionKind::absent:
       item.writer = version.superseder;

@@ -112,6 +112,55 @@ TEST_F(LinesTest, ARangeIsNotExtendedPastAWriterInLine) {
   EXPECT_EQ(answer(c, 1), "abce") << text();
 }
 
+TEST_F(LinesTest, AReaderOfARangeGoesBeforeWritersThatCameLater) {
+  const auto a = session(Isolation::read_committed);
+  const auto b = session(Isolation::read_committed);
+  const auto r = session();
+  const auto d = session(Isolation::read_committed);
+  const auto e = session(Isolation::read_committed);
+  for (const auto at : {a, b, d, e}) {
+    put(at, "c");
+    commit(at);
+  }
+  scan(r, {"b", "d"});
+  commit(r);
+  // B is in line before the reader, D and E after it.
+  run("A1 B1 C1 D1 E1 A2 B2 C2 D2 E2");
+  EXPECT_TRUE(waited(r, 1)) << text();
+  EXPECT_EQ(done_order(1, "BCD"), "BCD") << text();
+}
+
+TEST_F(LinesTest, WhoDoesNotWaitIsToldSoWhereHeWouldPassTheLineInVain) {
+  const auto a = session(Isolation::read_committed);
+  const auto b = session();
+  const auto c = session(Isolation::read_committed);
+  put(a, "a");
+  get_for_update(a, "c", IfLocked::fail);
+  commit(a);
+  scan(b, {"c", "d"});
+  get(b, "a");
+  commit(b);
+  put(c, "c");
+  commit(c);
+  run("A1 B1 B2 C1 A2 A3 B3 C2");
+  EXPECT_EQ(answer(a, 2), "busy") << text();
+  EXPECT_EQ(answer(b, 2), "v");
+}
+
+TEST_F(LinesTest, ATakenTableNameThatWasMetStaysTaken) {
+  const auto a = session();
+  const auto b = session(Isolation::read_committed);
+  add(a, [](Transaction& t, std::string&) { return t.create_table("t").status(); });
+  add(a, [](Transaction& t, std::string&) { return t.open_table("t").status(); });
+  commit(a);
+  add(b, [this](Transaction& t, std::string&) { return t.drop_table(table_); });
+  commit(b);
+  run("A1 B1 A2 A3 B2");
+  EXPECT_EQ(answer(a, 1), "already_exists");
+  EXPECT_EQ(answer(a, 2), "") << text();
+  EXPECT_TRUE(waited(b, 1));
+}
+
 TEST_F(LinesTest, AnErasedKeyIsInsertedByAnother) {
   const auto a = session();
   const auto b = session();
@@ -200,7 +249,9 @@ TEST_F(LinesTest, GetForShareInAReadOnlySnapshotMeetsWhatWasErasedLongSince) {
   }
   ASSERT_TRUE(reader.get(table_, "a", value).ok());
   EXPECT_EQ(value, "a0");
-  EXPECT_EQ(reader.get_for_share(table_, "a", value).reason(), ConflictReason::write_conflict);
+  const Status met = reader.get_for_share(table_, "a", value);
+  EXPECT_EQ(met.reason(), ConflictReason::write_conflict);
+  EXPECT_EQ(met.message().find("T0"), std::string_view::npos) << met.to_string();
 }
 
 TEST_F(LinesTest, TheTimeoutOfATransactionIsItsOwn) {

@@ -143,6 +143,86 @@ TEST_P(RowLocksTest, WhatATransactionHoldsItGetsAgainWithOthersInLine) {
 
 // ---- tables ----
 
+// More rows than a batch and than a leaf, each once, whatever is locked already.
+TEST_F(RangesTest, CursorsThatLockRowsGiveOutEachOnce) {
+  for (const std::size_t rows : {10U, 1000U}) {
+    std::vector<std::string> keys;
+    std::string forward;
+    std::string backward;
+    for (std::size_t i = 0; i < rows; ++i) {
+      keys.push_back("k" + std::to_string(10'000 + i) + ' ' + std::string(40, 'x'));
+      forward += keys.back();
+      backward = keys.back() + backward;
+    }
+    for (const Isolation level : {Isolation::read_committed, Isolation::repeatable_read, kTwoPhase}) {
+      for (const auto lock : {CursorOptions::Lock::share, CursorOptions::Lock::update}) {
+        open({}, keys);
+        const auto a = session(level);
+        for (int times = 0; times < 2; ++times) {
+          scan(a, {"", std::nullopt, true, SIZE_MAX, {lock, IfLocked::wait}});
+          scan(a, {"", std::nullopt, false, SIZE_MAX, {lock, IfLocked::wait}});
+        }
+        run("A1 A2 A3 A4");
+        EXPECT_TRUE(answer(a, 1) == forward) << to_string(level);
+        EXPECT_TRUE(answer(a, 2) == backward) << to_string(level);
+        EXPECT_TRUE(answer(a, 3) == forward) << to_string(level);
+        EXPECT_TRUE(answer(a, 4) == backward) << to_string(level);
+      }
+    }
+  }
+}
+
+TEST_F(RangesTest, WhatComesInBeforeARowThatIsWaitedForIsGivenOut) {
+  const auto a = session();
+  const auto b = session(Isolation::read_committed);
+  const auto c = session(Isolation::read_committed);
+  const auto d = session();
+  get(a, "b");
+  commit(a);
+  put(b, "b");  // behind A
+  commit(b);
+  put(c, "c");
+  commit(c);
+  scan(d, {"b", std::nullopt, true, SIZE_MAX, {CursorOptions::Lock::update, IfLocked::wait}});
+  run("A1 B1 C1 D1 A2 B2 C2");
+  EXPECT_EQ(answer(d, 1), "bce") << text();
+}
+
+TEST_F(RangesTest, ARangeEndsWhereItEndsAlsoWhereTheLeafGoesOn) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < 1000; i += 2) keys.push_back("k" + std::to_string(10'000 + i) + std::string(40, 'x'));
+  open({}, keys);
+  const auto reader = session();
+  // Ends at any place of the leaves: some between a leaf's last row and its fence.
+  for (int i = 100; i < 900; ++i) {
+    const std::string at = "k" + std::to_string(10'000 + i);
+    scan(reader, {"k" + std::to_string(10'000 + i - 5), at, i % 2 == 0});
+    const auto writer = session(Isolation::read_committed);
+    insert(writer, at);
+    insert(writer, "k" + std::to_string(10'000 + i - 6) + "y");
+    abort(writer);
+    commit(reader);
+    run("A1 B1 B2 B3 A2");
+    ASSERT_FALSE(waited(writer, 1) || waited(writer, 2)) << at << "\n" << text();
+    sessions_.clear();
+    program_.sessions.clear();
+    (void)session();
+  }
+}
+
+TEST_F(RangesTest, ACursorThatDoesNotWaitForRowsDoesNotWaitForTheTableEither) {
+  for (const Isolation level : {Isolation::read_committed, Isolation::repeatable_read, kTwoPhase}) {
+    open({});
+    const auto a = session(Isolation::read_committed);
+    const auto b = session(level);
+    lock_table(a, TableLock::exclusive);
+    commit(a);
+    scan(b, {"", std::nullopt, true, SIZE_MAX, {CursorOptions::Lock::update, IfLocked::fail}});
+    run("A1 B1 A2");
+    EXPECT_EQ(answer(b, 1), "busy") << to_string(level);
+  }
+}
+
 TEST_F(RangesTest, AShareLockOnATableStopsWritersAndNoReaders) {
   const auto a = session(Isolation::read_committed);
   const auto b = session(Isolation::read_committed);
