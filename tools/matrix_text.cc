@@ -63,6 +63,14 @@ std::vector<bool> pattern_of(const MatrixRow& row) {
   return pattern;
 }
 
+bool was_run(const MatrixRow& row) {
+  return std::any_of(row.cells.begin(), row.cells.end(), [](const Cell& cell) { return cell.status.ok(); });
+}
+
+bool is_same_group(const MatrixRow& left, const MatrixRow& right) {
+  return was_run(left) == was_run(right) && pattern_of(left) == pattern_of(right);
+}
+
 // The rows by group, each group by name.
 std::vector<const MatrixRow*> grouped(const MatrixReport& report) {
   std::vector<const MatrixRow*> rows;
@@ -72,12 +80,15 @@ std::vector<const MatrixRow*> grouped(const MatrixReport& report) {
     const std::vector<bool> right_pattern = pattern_of(*right);
     const auto left_count = std::count(left_pattern.begin(), left_pattern.end(), true);
     const auto right_count = std::count(right_pattern.begin(), right_pattern.end(), true);
+    if (was_run(*left) != was_run(*right)) return was_run(*left);
     return left_count != right_count ? left_count < right_count : left_pattern > right_pattern;
   });
   return rows;
 }
 
-std::string group_title(const MatrixReport& report, const std::vector<bool>& pattern) {
+std::string group_title(const MatrixReport& report, const MatrixRow& row) {
+  if (!was_run(row)) return "cannot be run here";
+  const std::vector<bool> pattern = pattern_of(row);
   const auto count = static_cast<std::size_t>(std::count(pattern.begin(), pattern.end(), true));
   if (count == 0) return "prevented at every level";
   if (count == pattern.size()) return pattern.size() == 1 ? "happens" : "happens at every level";
@@ -236,9 +247,8 @@ std::string matrix_text(const MatrixReport& report, const Look& look) {
   text += head_text(report, look, columns);
   const MatrixRow* last = nullptr;
   for (const MatrixRow* row : grouped(report)) {
-    const std::vector<bool> pattern = pattern_of(*row);
-    if (last == nullptr || pattern != pattern_of(*last)) {
-      text += (last == nullptr ? "" : "\n") + look.palette.faint(group_title(report, pattern)) + "\n";
+    if (last == nullptr || !is_same_group(*row, *last)) {
+      text += (last == nullptr ? "" : "\n") + look.palette.faint(group_title(report, *row)) + "\n";
     }
     text += row_text(*row, look, columns);
     last = row;

@@ -71,7 +71,7 @@ inline constexpr auto kTable = std::to_array<TableRow>({
     // Lost updates. Berenson, table 4: of P4, A5A and A5B, which follow here, locking repeatable read allows
     // none (it allows P3 alone); P4 is possible at read committed, and P4C too, since nothing here is cursor
     // stability; neither is at snapshot, where the first committer wins. Hermitage, P4: read committed allows
-    // it, PostgreSQL's repeatable read does not. isolation.md: also where the key was not there, or is erased.
+    // it, PostgreSQL's repeatable read does not. isolation.md: also where the key was not there or is erased.
     {"p4", yes, yes, no, no, no, no},
     {"cursor_lost_update", yes, yes, no, no, no, no},
     {"upgrade_deadlock", yes, yes, no, no, no, no},

@@ -191,7 +191,7 @@ TEST_F(CliAnomaliesTest, RunTakesOrdersAndSaysWhatAllOfThemCameTo) {
 
 TEST_F(CliAnomaliesTest, RunAsJsonHasWhatTheTextHas) {
   const nlohmann::json seen = json({"run", "p.scenario", "--level", "all", "--json"});
-  ASSERT_EQ(seen["levels"].size(), 3U);
+  ASSERT_EQ(seen["levels"].size(), 6U);
   const nlohmann::json& level = seen["levels"][1];
   EXPECT_EQ(level["level"], "read_committed");
   EXPECT_EQ(level["verdict"], "happens");
@@ -199,7 +199,8 @@ TEST_F(CliAnomaliesTest, RunAsJsonHasWhatTheTextHas) {
   EXPECT_EQ(level["run"]["phenomenon"], "G-single");
   EXPECT_EQ(level["run"]["final"]["accounts"]["alice"], "110");
   EXPECT_EQ(level["run"]["timeline"][0]["engine"][0], "reads alice = 100, first row");
-  EXPECT_EQ(seen["levels"][2]["run"]["transactions"][1]["end"], "failed");
+  EXPECT_EQ(seen["levels"][3]["level"], "snapshot");
+  EXPECT_EQ(seen["levels"][3]["run"]["transactions"][1]["end"], "failed");
   EXPECT_EQ(seen["as_expected"], true);
 }
 
@@ -239,8 +240,9 @@ TEST_F(CliAnomaliesTest, PredictTellsWhatWasRightAndHowOften) {
 TEST_F(CliAnomaliesTest, WrongCommandLinesOfRun) {
   expect_failure({"run"}, 2, "FILE");
   expect_failure({"run", "p.scenario", "--level", "snapshoot"}, 2, "did you mean snapshot?");
-  expect_failure({"run", "p.scenario", "--level", "strongest"}, 2,
-                 "it has read_uncommitted, read_committed, snapshot");
+  expect_failure(
+      {"run", "p.scenario", "--level", "strongest"}, 2,
+      "it has read_uncommitted, read_committed, repeatable_read, snapshot, serializable_2pl, serial");
   expect_failure({"run", "p.scenario", "--engine", "nothing"}, 2, "nothing");
   expect_failure({"run", "p.scenario", "--step", "--predict"}, 2, "not both");
   expect_failure({"run", "p.scenario", "--step", "--json"}, 2, "--json");
@@ -266,11 +268,11 @@ TEST_F(CliAnomaliesTest, ScenariosThatAreNoneAreRefusedInALine) {
 
 TEST_F(CliAnomaliesTest, ALevelOfTheFileThatTheEngineLacksIsNamedWithItsPlace) {
   std::string other(kLostUpdate);
-  other.replace(other.find("session B\n"), 10, "session B at serial\n");
+  other.replace(other.find("session B\n"), 10, "session B at linear\n");
   directory_.write("session.scenario", other);
   expect_failure({"run", "session.scenario"}, 3, "session.scenario:15:");
   std::string expects(kLostUpdate);
-  expects.replace(expects.find("expect snapshot"), 15, "expect serial");
+  expects.replace(expects.find("expect snapshot"), 15, "expect linear");
   directory_.write("expect.scenario", expects);
   expect_failure({"explore", "expect.scenario"}, 3, "expect.scenario:28:");
 }
@@ -342,8 +344,8 @@ TEST_F(CliAnomaliesTest, ExploreCountsOrdersAndGivesTheShortestReadyToRun) {
 TEST_F(CliAnomaliesTest, ExploreFindsTheSameWithAndWithoutPruning) {
   const nlohmann::json pruned = json({"explore", "p.scenario", "--json"});
   const nlohmann::json all = json({"explore", "p.scenario", "--no-pruning", "--json"});
-  ASSERT_EQ(pruned["levels"].size(), 3U);
-  for (std::size_t i = 0; i < 3; ++i) {
+  ASSERT_EQ(pruned["levels"].size(), 6U);
+  for (std::size_t i = 0; i < 6; ++i) {
     const nlohmann::json& few = pruned["levels"][i];
     const nlohmann::json& many = all["levels"][i];
     EXPECT_EQ(many["orders"], 20);  // 6! / (3! 3!)
@@ -354,8 +356,9 @@ TEST_F(CliAnomaliesTest, ExploreFindsTheSameWithAndWithoutPruning) {
     EXPECT_EQ(few["verdict"], many["verdict"]);
     EXPECT_EQ(few["shortest"].is_null(), many["shortest"].is_null());
   }
-  EXPECT_EQ(pruned["levels"][2]["verdict"], "aborting");
-  EXPECT_TRUE(pruned["levels"][2]["needless"].is_number());
+  EXPECT_EQ(pruned["levels"][3]["verdict"], "aborting");
+  EXPECT_TRUE(pruned["levels"][3]["needless"].is_number());
+  EXPECT_EQ(pruned["levels"][5]["verdict"], "waiting");
 }
 
 TEST_F(CliAnomaliesTest, ExploreStopsWhereItIsTold) {

@@ -51,6 +51,17 @@ TEST(MatrixText, GroupsRowsByWhereTheAnomalyHappens) {
   EXPECT_THAT(text, HasSubstr("Every cell is what its scenario expects."));
 }
 
+TEST(MatrixText, CallsNothingPreventedThatWasNotRun) {
+  MatrixReport made = report();
+  for (Cell& one : made.rows[1].cells) one.status = Status(StatusCode::invalid_argument, "no such level");
+  const std::string text = matrix_text(made, Look());
+  const std::size_t prevented = text.find("prevented at every level\n  d ");
+  const std::size_t not_run = text.find("cannot be run here\n  b ");
+  ASSERT_NE(prevented, std::string::npos) << text;
+  ASSERT_NE(not_run, std::string::npos) << text;
+  EXPECT_LT(text.find("happens at every level"), not_run);
+}
+
 TEST(MatrixText, MarksWhatIsNotExpectedAndSaysWhy) {
   MatrixReport made = report();
   made.rows[1].cells[0].unmet.push_back({{12, 3}, "expected `happens`"});
