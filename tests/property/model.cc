@@ -100,6 +100,10 @@ void Model::finish(ModelTransaction& transaction) {
   transaction.undo.clear();
   transaction.savepoints.clear();
   transaction.locks.clear();
+  transaction.uses.clear();
+  for (auto& [number, table] : tables_) {
+    if (table.holder != 0 && &transactions_.at(table.holder) == &transaction) table.holder = 0;
+  }
 }
 
 Answer Model::commit(std::uint64_t id) {

@@ -45,6 +45,7 @@ struct ModelTable {
   bool dropped = false;       // for everybody, or never made in the end
   std::uint64_t maker = 0;    // in progress: nobody else can use the table
   std::uint64_t dropper = 0;  // in progress; nobody but this one finds it gone
+  std::uint64_t holder = 0;   // who has it alone, to its end: it dropped it, or rolled back over that
   std::uint64_t changes = 0;
   std::map<std::uint64_t, std::uint64_t> changes_by;  // transaction
 };
@@ -80,13 +81,14 @@ struct ModelTransaction {
   std::vector<Undo> undo;
   std::vector<std::pair<std::uint64_t, std::size_t>> savepoints;  // number, size of `undo`
   std::set<std::pair<std::uint64_t, std::string>> locks;
+  std::set<std::uint64_t> uses;  // tables that it has written to, or tried
 };
 
 // What a transaction had to wait for last.
 struct Wait {
   std::string table;
   std::string key;
-  std::uint64_t holder = 0;
+  std::set<std::uint64_t> holders;
 };
 
 using Contents = std::map<std::string, std::map<std::string, std::string>>;
@@ -151,6 +153,7 @@ class Model {
   StatusCode refuse(std::uint64_t id, const Handle* table, bool writes,
                     std::initializer_list<std::string_view> keys) const;
   // The cell for writing, locked; null when another transaction has it: the transaction is then over.
+  void wait(std::uint64_t id, Wait what);
   Cell* lock(std::uint64_t id, std::uint64_t table, const std::string& key);
   void write(std::uint64_t id, std::uint64_t table, const std::string& key, Value value);
   void changed(std::uint64_t id, std::uint64_t table);

@@ -19,14 +19,25 @@ StatusCode Model::refuse(std::uint64_t id, const Handle* table, bool writes,
   return StatusCode::ok;
 }
 
+// In vain: nobody ends meanwhile.
+void Model::wait(std::uint64_t id, Wait what) {
+  last_wait_ = std::move(what);
+  ++waits_;
+  (void)abort(id);
+}
+
 Cell* Model::lock(std::uint64_t id, std::uint64_t table, const std::string& key) {
   ModelTransaction& transaction = transactions_.at(id);
   transaction.has_id = true;
+  const std::string name = table == kCatalog ? std::string() : tables_.at(table).name;
+  if (const std::uint64_t holder = tables_.at(table).holder; holder != 0 && holder != id) {
+    wait(id, {name, {}, {holder}});
+    return nullptr;
+  }
+  transaction.uses.insert(table);
   Cell& cell = tables_.at(table).cells[key];
   if (cell.owner != 0 && cell.owner != id) {
-    last_wait_ = {table == kCatalog ? std::string() : tables_.at(table).name, key, cell.owner};
-    ++waits_;
-    (void)abort(id);
+    wait(id, {name, key, {cell.owner}});
     return nullptr;
   }
   if (cell.owner == 0) cell.current = cell.versions.empty() ? Value() : cell.versions.back().value;
@@ -161,6 +172,17 @@ Answer Model::drop_table(std::uint64_t id, const Handle& handle) {
   const StatusCode code = refuse(id, &handle, true, {});
   if (code != StatusCode::ok) return {code, {}, 0};
   ModelTable& table = tables_.at(handle.table);
+  transactions_.at(id).has_id = true;
+  std::set<std::uint64_t> users;
+  for (const auto& [other, transaction] : transactions_) {
+    if (other != id && transaction.active && transaction.uses.contains(handle.table)) users.insert(other);
+  }
+  if (table.holder != 0 && table.holder != id) users.insert(table.holder);
+  if (!users.empty()) {
+    wait(id, {table.name, {}, users});
+    return {StatusCode::conflict, {}, 0};
+  }
+  table.holder = id;
   const Answer answer = erase(id, {opening_, kCatalog}, table.name);
   if (answer.code != StatusCode::ok) return answer;
   table.dropper = id;

@@ -23,12 +23,13 @@
 
 namespace isolith::property {
 
-// Gives up each wait for a write lock at once, and keeps what it was for.
+// Gives up each wait for a lock at once, and keeps what it was for.
 class NoWaiting final : public WaitHook {
  public:
   bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, const WaitInfo& info,
             std::uint64_t timeout_ms) override {
-    if (info.kind != WaitKind::write_lock) return default_wait_hook().wait(word, expected, info, timeout_ms);
+    if (info.kind != WaitKind::write_lock && info.kind != WaitKind::table_lock)
+      return default_wait_hook().wait(word, expected, info, timeout_ms);
     holder = info.holder;
     table = info.table;
     key = info.key;
