@@ -16,6 +16,56 @@ std::uint64_t encode(const TableLocks& table, Mode intention) noexcept {
   return reinterpret_cast<std::uint64_t>(&table) | (intention == Mode::intend_write ? 1U : 0U);
 }
 
+std::uint64_t table_in(std::uint64_t word) noexcept { return word & ~std::uint64_t{1}; }
+
+// What the owner said `at`-th, to its own thread.
+std::uint64_t word_at(const Owner& owner, std::size_t at) {
+  return at < Owner::kIntents ? owner.intends[at].load(std::memory_order_relaxed)
+                              : owner.more_intends[at - Owner::kIntents];
+}
+
+// To be followed by a look at the table: whoever locks that looks at the words after it was locked. 0: takes
+// the last one back.
+void set_word(Owner& owner, std::size_t at, std::uint64_t word) {
+  owner.intents = word == 0 ? at : std::max(owner.intents, at + 1);
+  if (at < Owner::kIntents) {
+    owner.intends[at].store(word, std::memory_order_seq_cst);
+    return;
+  }
+  {
+    const std::lock_guard lock(owner.more_mutex);
+    owner.more_intends.resize(owner.intents - Owner::kIntents);
+    if (word != 0) owner.more_intends[at - Owner::kIntents] = word;
+  }
+  owner.intends_more.store(true, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+void forget_words(Owner& owner) {
+  for (std::size_t i = 0; i < std::min(owner.intents, Owner::kIntents); ++i) {
+    owner.intends[i].store(0, std::memory_order_release);
+  }
+  owner.intents = 0;
+  if (!owner.intends_more.load(std::memory_order_relaxed)) return;
+  const std::lock_guard lock(owner.more_mutex);
+  owner.more_intends.clear();
+  owner.intends_more.store(false, std::memory_order_release);
+}
+
+// Whether the owner uses the table in a way that does not go together with the mode.
+bool is_in_the_way(Owner& owner, const TableLocks& table, Mode mode) {
+  const auto is_so = [&](std::uint64_t word) {
+    const Mode intention = (word & 1) != 0 ? Mode::intend_write : Mode::intend_read;
+    return table_in(word) == encode(table, Mode::intend_read) && !are_compatible(intention, mode);
+  };
+  const bool is_soon = std::any_of(
+      owner.intends.begin(), owner.intends.end(),
+      [&](const std::atomic<std::uint64_t>& word) { return is_so(word.load(std::memory_order_seq_cst)); });
+  if (is_soon || !owner.intends_more.load(std::memory_order_seq_cst)) return is_soon;
+  const std::lock_guard lock(owner.more_mutex);
+  return std::any_of(owner.more_intends.begin(), owner.more_intends.end(), is_so);
+}
+
 }  // namespace
 
 LockManager::LockManager(WaitHook& hook, const LockOptions& options, ForEachOwner for_each_owner)
@@ -42,29 +92,12 @@ void LockManager::begin_use(Owner& owner) {
 bool LockManager::try_intend(Owner& owner, TableLocks& table, Mode intention, Request* request) {
   const std::uint64_t word = encode(table, intention);
   std::size_t at = 0;
-  while (at < owner.intents && (owner.intends[at].load(std::memory_order_relaxed) & ~std::uint64_t{1}) !=
-                                   encode(table, Mode::intend_read)) {
-    ++at;
-  }
-  const bool is_new = at == owner.intents;
-  const std::uint64_t before =
-      is_new || at == Owner::kIntents ? 0 : owner.intends[at].load(std::memory_order_relaxed);
+  while (at < owner.intents && table_in(word_at(owner, at)) != encode(table, Mode::intend_read)) ++at;
+  const std::uint64_t before = at < owner.intents ? word_at(owner, at) : 0;
   if (before == word || (before & 1) != 0) return true;
-  bool was_anywhere = false;
-  if (at == Owner::kIntents) {
-    was_anywhere = owner.intends_anywhere.load(std::memory_order_relaxed);
-    owner.intends_anywhere.store(true, std::memory_order_seq_cst);
-  } else {
-    owner.intends[at].store(word, std::memory_order_seq_cst);
-    if (is_new) ++owner.intents;
-  }
+  set_word(owner, at, word);
   if (!table.is_locked() || table.admits(owner, intention, request)) return true;
-  if (at == Owner::kIntents) {
-    owner.intends_anywhere.store(was_anywhere, std::memory_order_seq_cst);
-  } else {
-    owner.intends[at].store(before, std::memory_order_seq_cst);
-    if (is_new) --owner.intents;
-  }
+  set_word(owner, at, before);
   graph_.left_line(owner);
   return false;
 }
@@ -194,14 +227,7 @@ bool LockManager::find_users(Request& request, const TableLocks& table) {
   for_each_owner_([&](Owner& owner) {
     if (&owner == request.owner) return;
     const Blocker user = Blocker::of(owner, hold);
-    bool is_in_the_way = owner.intends_anywhere.load(std::memory_order_seq_cst);
-    for (const std::atomic<std::uint64_t>& intent : owner.intends) {
-      const std::uint64_t word = intent.load(std::memory_order_seq_cst);
-      if ((word & ~std::uint64_t{1}) != encode(table, Mode::intend_read)) continue;
-      const Mode intention = (word & 1) != 0 ? Mode::intend_write : Mode::intend_read;
-      is_in_the_way = is_in_the_way || !are_compatible(intention, request.mode);
-    }
-    if (is_in_the_way) request.add_blocker(user);
+    if (is_in_the_way(owner, table, request.mode)) request.add_blocker(user);
   });
   return !request.blockers.empty();
 }
@@ -246,12 +272,7 @@ void LockManager::end(Owner& owner) {
     owner.is_locking = false;
     in_use_.fetch_sub(1, std::memory_order_seq_cst);
   }
-  for (; owner.intents > 0; --owner.intents) {
-    owner.intends[owner.intents - 1].store(0, std::memory_order_release);
-  }
-  if (owner.intends_anywhere.load(std::memory_order_relaxed)) {
-    owner.intends_anywhere.store(false, std::memory_order_release);
-  }
+  forget_words(owner);
   graph_.ended(owner);
   owner.number.store(0, std::memory_order_release);
 }

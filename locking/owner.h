@@ -8,7 +8,7 @@
 //      looks at `waiters`, both sequentially consistent: the waiter sees the end, or is seen.
 //      `let_go` likewise.
 //   3. `intends` has each table that the transaction wrote to or read with locks before it does so; past
-//      their number `intends_anywhere` says that it may be any.
+//      their number `more_intends` has them, and `intends_more` says so.
 //
 // Threads: the first part by any; the rest by the transaction's own.
 #pragma once
@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,7 +47,9 @@ struct Owner {
   std::atomic<std::uint64_t> number{0};   // as reports name it; 0: it neither wrote nor locked yet
   std::array<std::atomic<std::uint64_t>, kIntents>
       intends{};  // a table and a mode (lock_manager.cc); 0: none
-  std::atomic<bool> intends_anywhere{false};
+  std::atomic<bool> intends_more{false};
+  std::mutex more_mutex;
+  std::vector<std::uint64_t> more_intends;  // changed by the transaction's own thread, under the mutex
 
   Request* request = nullptr;  // what it waits for; under the graph's mutex
 

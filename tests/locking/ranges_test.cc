@@ -349,9 +349,16 @@ TEST_F(RangesTest, ATransactionOfManyTablesMeetsTheLockOnEach) {
   });
   add(b, [&](Transaction& t, std::string&) { return t.put(tables.back(), "k", "v"); });
   commit(b);
-  run("A1 B1 B2 A2 B3");
+  const auto c = session(Isolation::read_committed);
+  add(c, [&](Transaction& t, std::string&) {
+    return t.lock_table(tables[10], TableLock::exclusive, IfLocked::fail);
+  });
+  add(c, [&](Transaction& t, std::string&) { return t.lock_table(table_, TableLock::exclusive); });
+  run("A1 B1 C1 C2 B2 A2 B3");
   EXPECT_FALSE(waited(b, 1)) << text();
   EXPECT_TRUE(waited(b, 2)) << text();
+  EXPECT_EQ(answer(c, 1), "busy") << "B has written there";
+  EXPECT_FALSE(waited(c, 2)) << "nobody has used it";
 }
 
 // ---- serial ----
