@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "base/fence.h"
+
 namespace isolith::locking {
 namespace {
 
@@ -38,7 +40,7 @@ void set_word(Owner& owner, std::size_t at, std::uint64_t word) {
     if (word != 0) owner.more_intends[at - Owner::kIntents] = word;
   }
   owner.intends_more.store(true, std::memory_order_seq_cst);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  base::full_fence();
 }
 
 void forget_words(Owner& owner) {
@@ -80,7 +82,7 @@ void LockManager::begin_use(Owner& owner) {
   owner.is_locking = true;
   in_use_.fetch_add(1, std::memory_order_seq_cst);
   // And what is read from here on is not older than that.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  base::full_fence();
   if (owner.number.load(std::memory_order_relaxed) == 0) {
     owner.number.store(kReaderNumber + readers_.fetch_add(1, std::memory_order_relaxed) + 1,
                        std::memory_order_release);

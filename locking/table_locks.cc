@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/fence.h"
 #include "base/mutant.h"
 
 namespace isolith::locking {
@@ -50,7 +51,7 @@ bool TableLocks::enter_range(Owner& owner, std::string_view lo, const std::optio
   hold_range(owner, *this, lo, hi);  // first: what is in the set is given up by what is held
   if (owner.ranges.size() != before) {
     ranges_held_.fetch_add(1, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // as in `LockManager::begin_use`
+    base::full_fence();  // as in `LockManager::begin_use`
   }
   ranges_.add(owner, lo, hi);
   return true;
