@@ -179,6 +179,10 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   Owner& owner = *request.owner;
   DCHECK(owner.request == nullptr, "a transaction waits for one thing at a time");
   owner.request = &request;
+  // Which of several circles is found first shall not depend on which slots are in use.
+  std::sort(request.blockers.begin(), request.blockers.end(), [](const Blocker& a, const Blocker& b) {
+    return a.owner->number.load(std::memory_order_relaxed) < b.owner->number.load(std::memory_order_relaxed);
+  });
   waiting_.push_back(&request);
   to_wake_.reserve(waiting_.size());  // not while they are woken: an end does not fail
   waits_.fetch_add(1, std::memory_order_relaxed);

@@ -298,15 +298,19 @@ std::uint64_t WorldRunner::run_all(
   std::uint64_t runs = 0;
   for (;;) {
     std::size_t depth = 0;
+    bool has_strayed = false;
     std::string order;
     const WorldOutcome outcome = run_once(
         world,
         [&](std::span<const std::uint32_t> ready) {
           if (depth == choices.size()) choices.push_back({0, ready.size()});
-          return choices[depth++].taken;
+          const Choice& choice = choices[depth++];
+          has_strayed = has_strayed || choice.ready != ready.size();
+          return has_strayed ? 0 : choice.taken;
         },
         order, problem);
     ++runs;
+    if (has_strayed) problem = "the same choices did not lead to the same again";
     visit(outcome, order);
     if (!problem.empty()) {
       problem = order + "\n" + problem;
