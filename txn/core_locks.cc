@@ -160,7 +160,11 @@ Status Core::share_row(TransactionState& state, const TableInfo& table, std::str
   TRY(lock_key(state, table, key, if_locked));
   Found found;
   TRY(find_locked_row(state, table, key, value, found, if_locked));
-  if (found.writer != kNoTransaction && found.writer != state.own_id()) {
+  // A tombstone stays for those alone that may write; who reads only does not meet it, there or not, but what
+  // its snapshot has of the key.
+  const bool is_met =
+      found.writer != kNoTransaction && found.writer != state.own_id() && (found.exists || !state.read_only);
+  if (is_met) {
     const mvcc::TransactionStatus met = statuses_->find(found.writer);
     if (state.policy->on_committed_version({raw(met.commit_ts), raw(state.as_of)}) == WriteRule::conflict) {
       Change change(table, key, WriteKind::lock, {});

@@ -222,7 +222,8 @@ class Transaction {
 
   // As `get`, and locks the key against writers to the end of the transaction, also when it is not there;
   // others may read it so, too. A `read_only` transaction may. At `snapshot` `conflict/write_conflict` where
-  // another transaction changed the key and committed since the snapshot.
+  // another transaction changed the key and committed since the snapshot; for a `read_only` one not where the
+  // key was not there then and is not there now.
   Status get_for_share(const Table& table, std::string_view key, std::string& value);
   Result<std::string> get_for_share(const Table& table, std::string_view key);
 

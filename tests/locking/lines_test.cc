@@ -254,6 +254,29 @@ TEST_F(LinesTest, GetForShareInAReadOnlySnapshotMeetsWhatWasErasedLongSince) {
   EXPECT_EQ(met.message().find("T0"), std::string_view::npos) << met.to_string();
 }
 
+// What others leave of a key that was never there goes sooner or later. The answer is the same before.
+TEST_F(LinesTest, GetForShareInAReadOnlySnapshotIsTheSameBeforeAndAfterATombstoneGoes) {
+  TransactionOptions options(Isolation::snapshot);
+  options.read_only = true;
+  Transaction reader = *database_->begin(options);
+  std::string value;
+  ASSERT_TRUE(reader.get(table_, "e", value).ok());
+  Transaction locker = *database_->begin();
+  ASSERT_TRUE(locker.get_for_update(table_, "b", value).is(StatusCode::not_found));
+  ASSERT_TRUE(locker.insert(table_, "d", "v").ok());
+  ASSERT_TRUE(locker.erase(table_, "d").ok());
+  ASSERT_TRUE(locker.commit().ok());
+  EXPECT_EQ(reader.get_for_share(table_, "b", value).code(), StatusCode::not_found);
+  for (int i = 0; i < 100; ++i) {
+    Transaction writer = *database_->begin();
+    ASSERT_TRUE(writer.put(table_, "c", "v").ok());
+    ASSERT_TRUE(writer.commit().ok());
+  }
+  EXPECT_EQ(reader.get_for_share(table_, "b", value).code(), StatusCode::not_found);
+  EXPECT_EQ(reader.get_for_share(table_, "d", value).code(), StatusCode::not_found);
+  EXPECT_EQ(reader.get_for_share(table_, "c", value).reason(), ConflictReason::write_conflict);
+}
+
 TEST_F(LinesTest, TheTimeoutOfATransactionIsItsOwn) {
   const auto a = session();
   put(a, "a");
