@@ -179,8 +179,12 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   Owner& owner = *request.owner;
   DCHECK(owner.request == nullptr, "a transaction waits for one thing at a time");
   owner.request = &request;
-  // Which of several circles is found first shall not depend on which slots are in use.
+  // Which of several circles is found first shall not depend on which slots are in use; and nobody passes
+  // those who came first for a circle that somebody has to fail for anyway.
   std::sort(request.blockers.begin(), request.blockers.end(), [](const Blocker& a, const Blocker& b) {
+    const bool a_is_in_line = a.hold == Hold::came_first;
+    const bool b_is_in_line = b.hold == Hold::came_first;
+    if (a_is_in_line != b_is_in_line) return b_is_in_line;
     return a.owner->number.load(std::memory_order_relaxed) < b.owner->number.load(std::memory_order_relaxed);
   });
   waiting_.push_back(&request);
