@@ -172,6 +172,8 @@ class Core {
   mvcc::ReadRule read_rule(const TransactionState& state) const noexcept;
   Status find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
                   Found& found);
+  Status read_value(TransactionState& state, const TableInfo& table, std::string_view key,
+                    std::string& value);
   Status get_value(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value);
   Status find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
                          const mvcc::ReadRule& rule, std::string& value, Found& found);

@@ -61,8 +61,6 @@ Status Core::after_wait(TransactionState& state, Status status) {
 // ---- intentions ----
 
 Status Core::intend_write(TransactionState& state, const TableInfo& table, IfLocked if_locked) {
-  if (state.written_table == &table) [[likely]]
-    return {};
   if (!locks_->try_intend(state.owner, table.locks, Mode::intend_write)) {
     TRY(intend_slowly(state, &table, Mode::intend_write, if_locked));
   }
@@ -241,7 +239,7 @@ Status Core::wait_to_write(TransactionState& state, Change& change) {
 }
 
 void Core::leave_line(Change& change, bool is_written) {
-  if (change.request) locks_->leave_line(*change.request, place_of(change.table, change.key), is_written);
+  locks_->leave_line(*change.request, place_of(change.table, change.key), is_written);
 }
 
 }  // namespace isolith::txn

@@ -105,7 +105,8 @@ Status Core::dropped_since(TransactionState& state, const TableInfo& table) {
 Status Core::write_row(TransactionState& state, const TableInfo& table, std::string_view key, WriteKind kind,
                        std::string_view value, IfLocked if_locked) {
   TRY(begin_writing(state, if_locked));
-  TRY(intend_write(state, table, if_locked));
+  if (state.written_table != &table) [[unlikely]]
+    TRY(intend_write(state, table, if_locked));
   Change change(table, key, kind, value);
   change.if_locked = if_locked;
   char reference_bytes[btree::kChainReferenceBytes];
@@ -128,7 +129,10 @@ Status Core::apply(TransactionState& state, Change& change) {
   struct Leaves {
     Core& core;
     Change& change;
-    ~Leaves() { core.leave_line(change, false); }
+    ~Leaves() {
+      if (change.request) [[unlikely]]
+        core.leave_line(change, false);
+    }
   } const leaves{*this, change};
   for (;;) {
     Status status;
@@ -142,7 +146,8 @@ Status Core::apply(TransactionState& state, Change& change) {
     switch (outcome) {
       case Outcome::done:
         ++state.writes;
-        leave_line(change, true);
+        if (change.request) [[unlikely]]
+          leave_line(change, true);
         return {};
       case Outcome::refused:
         break;
@@ -157,7 +162,7 @@ Status Core::apply(TransactionState& state, Change& change) {
         break;
     }
     if (status.ok()) continue;
-    leave_line(change, false);
+    if (change.request) leave_line(change, false);
     end_after(state, status);
     return status;
   }

@@ -189,16 +189,16 @@ TEST_F(UndoTest, ATreeIsFreedAfterTheLastWriterToItIsCollected) {
       ASSERT_TRUE(transaction.put(other, std::to_string(i), std::string(100, 'x')).ok());
     ASSERT_TRUE(transaction.commit().ok());
   }
+  Transaction reader = begin();
+  const Cursor cursor = *reader.cursor(table_);  // keeps what ends from now on from being collected
   Transaction writer = begin();
   ASSERT_TRUE(writer.erase(other, "7").ok());
+  ASSERT_TRUE(writer.commit().ok());
   {
     Transaction dropper = begin();
     ASSERT_TRUE(dropper.drop_table(other).ok());
     ASSERT_TRUE(dropper.commit().ok());
   }
-  Transaction reader = begin();
-  const Cursor cursor = *reader.cursor(table_);  // keeps what ends from now on from being collected
-  ASSERT_TRUE(writer.commit().ok());
   collect();
   ASSERT_TRUE(database_->checkpoint().ok());
   crash_and_reopen();
