@@ -26,6 +26,17 @@ bool KeyLocks::is_for(const Request& request, const KeyPlace& place) noexcept {
   return request.hash == place.hash && request.table_locks == &place.locks && request.key == place.key;
 }
 
+bool KeyLocks::is_at(const KeyMark& mark, const KeyPlace& place) noexcept {
+  return mark.hash == place.hash && mark.locks == &place.locks && mark.key == place.key;
+}
+
+bool KeyLocks::has_mark_in(const Bucket& bucket, const Owner& owner, const KeyPlace& place) noexcept {
+  for (const KeyMark* mark = bucket.marks; mark != nullptr; mark = mark->next_in_bucket) {
+    if (mark->owner == &owner && is_at(*mark, place)) return true;
+  }
+  return false;
+}
+
 // Whether somebody in line goes before: a write, or, for a write, anybody; up to the request itself, or the
 // line's end where it does not stand there yet.
 bool KeyLocks::is_blocked_in_line(const Bucket& bucket, const Owner& owner, const KeyPlace& place,
@@ -63,12 +74,7 @@ KeyMark& KeyLocks::make_mark(Owner& owner, const KeyPlace& place) {
 KeyLocks::Entered KeyLocks::enter(Owner& owner, const KeyPlace& place, bool may_pass, Request* request) {
   Bucket& bucket = bucket_of(place.hash);
   const std::lock_guard lock(bucket.mutex);
-  for (const KeyMark* mark = bucket.marks; mark != nullptr; mark = mark->next_in_bucket) {
-    if (mark->owner == &owner && mark->hash == place.hash && mark->locks == &place.locks &&
-        mark->key == place.key) {
-      return Entered::already;
-    }
-  }
+  if (has_mark_in(bucket, owner, place)) return Entered::already;
   if (bucket.line != nullptr && is_blocked_in_line(bucket, owner, place, may_pass, request, Mode::read)) {
     return Entered::behind_a_write;
   }
@@ -82,13 +88,7 @@ KeyLocks::Entered KeyLocks::enter(Owner& owner, const KeyPlace& place, bool may_
 bool KeyLocks::has_mark(const Owner& owner, const KeyPlace& place) {
   Bucket& bucket = bucket_of(place.hash);
   const std::lock_guard lock(bucket.mutex);
-  for (const KeyMark* mark = bucket.marks; mark != nullptr; mark = mark->next_in_bucket) {
-    if (mark->owner == &owner && mark->hash == place.hash && mark->locks == &place.locks &&
-        mark->key == place.key) {
-      return true;
-    }
-  }
-  return false;
+  return has_mark_in(bucket, owner, place);
 }
 
 bool KeyLocks::may_write(const Owner& owner, const KeyPlace& place, bool may_pass, const Request* request) {
@@ -96,7 +96,7 @@ bool KeyLocks::may_write(const Owner& owner, const KeyPlace& place, bool may_pas
   const std::lock_guard lock(bucket.mutex);
   bool is_holder = false;
   for (const KeyMark* mark = bucket.marks; mark != nullptr; mark = mark->next_in_bucket) {
-    if (mark->hash != place.hash || mark->locks != &place.locks || mark->key != place.key) continue;
+    if (!is_at(*mark, place)) continue;
     if (mark->owner != &owner) {
       if (base::is_mutant(base::Mutant::upgrade_jumps_queue) && may_pass) continue;
       return false;
@@ -141,10 +141,7 @@ void KeyLocks::find_blockers(Request& request, const KeyPlace& place) {
   const std::lock_guard lock(bucket.mutex);
   if (request.mode == Mode::write) {
     for (const KeyMark* mark = bucket.marks; mark != nullptr; mark = mark->next_in_bucket) {
-      if (mark->owner == request.owner || mark->hash != place.hash || mark->locks != &place.locks ||
-          mark->key != place.key) {
-        continue;
-      }
+      if (mark->owner == request.owner || !is_at(*mark, place)) continue;
       request.add_blocker(Blocker::of(*mark->owner, Hold::read_key));
     }
   }
@@ -161,46 +158,35 @@ void KeyLocks::find_blockers(Request& request, const KeyPlace& place) {
 
 // ---- the end ----
 
-void KeyLocks::release(Owner& owner, const TableLocks* only) {
-  KeyMark** at = &owner.marks;
-  while (KeyMark* mark = *at) {
-    if (only != nullptr && mark->locks != only) {
-      at = &mark->next_of_owner;
-      continue;
-    }
-    Bucket& bucket = bucket_of(mark->hash);
-    {
-      const std::lock_guard lock(bucket.mutex);
-      KeyMark** place = &bucket.marks;
-      while (*place != mark) place = &(*place)->next_in_bucket;
-      *place = mark->next_in_bucket;
-    }
-    *at = mark->next_of_owner;
-    owner.bytes -= sizeof(KeyMark) + mark->key.size();
-    if (owner.spare_marks_count < kSpareMarksMax) {
-      ++owner.spare_marks_count;
-      mark->next_of_owner = owner.spare_marks;
-      owner.spare_marks = mark;
-    } else {
-      delete mark;
-    }
+void KeyLocks::take_out(KeyMark& mark) {
+  Bucket& bucket = bucket_of(mark.hash);
+  const std::lock_guard lock(bucket.mutex);
+  KeyMark** at = &bucket.marks;
+  while (*at != &mark) at = &(*at)->next_in_bucket;
+  *at = mark.next_in_bucket;
+}
+
+// The newest of the owner's, to be used again.
+void KeyLocks::release_newest(Owner& owner) {
+  KeyMark* const mark = owner.marks;
+  take_out(*mark);
+  owner.marks = mark->next_of_owner;
+  owner.bytes -= sizeof(KeyMark) + mark->key.size();
+  if (owner.spare_marks_count < kSpareMarksMax) {
+    ++owner.spare_marks_count;
+    mark->next_of_owner = owner.spare_marks;
+    owner.spare_marks = mark;
+  } else {
+    delete mark;
   }
 }
 
+void KeyLocks::release(Owner& owner) {
+  while (owner.marks != nullptr) release_newest(owner);
+}
+
 void KeyLocks::take_back(Owner& owner, const KeyPlace& place) {
-  KeyMark* const mark = owner.marks;  // the newest
-  if (mark == nullptr || mark->hash != place.hash || mark->key != place.key || mark->locks != &place.locks)
-    return;
-  Bucket& bucket = bucket_of(place.hash);
-  {
-    const std::lock_guard lock(bucket.mutex);
-    KeyMark** at = &bucket.marks;
-    while (*at != mark) at = &(*at)->next_in_bucket;
-    *at = mark->next_in_bucket;
-  }
-  owner.marks = mark->next_of_owner;
-  owner.bytes -= sizeof(KeyMark) + mark->key.size();
-  delete mark;
+  if (owner.marks != nullptr && is_at(*owner.marks, place)) release_newest(owner);
 }
 
 void KeyLocks::free_spare(Owner& owner) noexcept {

@@ -80,8 +80,8 @@ class KeyLocks {
   // Adds to the request's blockers: who has marks (of a write), and who came first.
   void find_blockers(Request& request, const KeyPlace& place);
 
-  // Takes out all marks of the owner; of one table alone, where `only` is given.
-  void release(Owner& owner, const TableLocks* only = nullptr);
+  // Takes out all marks of the owner.
+  void release(Owner& owner);
 
   // Frees what an owner keeps to use again.
   static void free_spare(Owner& owner) noexcept;
@@ -108,6 +108,10 @@ class KeyLocks {
 
   [[nodiscard]] Bucket& bucket_of(std::uint64_t hash) const noexcept { return buckets_[hash % kBuckets]; }
   static bool is_for(const Request& request, const KeyPlace& place) noexcept;
+  static bool is_at(const KeyMark& mark, const KeyPlace& place) noexcept;
+  static bool has_mark_in(const Bucket& bucket, const Owner& owner, const KeyPlace& place) noexcept;
+  void take_out(KeyMark& mark);
+  void release_newest(Owner& owner);
   static bool is_blocked_in_line(const Bucket& bucket, const Owner& owner, const KeyPlace& place, bool passes,
                                  const Request* request, Mode mode);
   static void unlink(Bucket& bucket, Request& request);

@@ -9,7 +9,6 @@
 namespace isolith::locking {
 namespace {
 
-constexpr std::uint64_t kReaderNumber = std::uint64_t{1} << 62;
 constexpr std::uint64_t kTellBytesMax = std::uint64_t{16} << 10;  // of lock memory, before the sum is told
 constexpr std::uint64_t kTellShare = 64;                          // or this part of the budget
 

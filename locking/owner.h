@@ -37,6 +37,9 @@ struct HeldRange {
   std::optional<std::string> hi;
 };
 
+// Numbers of transactions that only read begin behind this one: no writer's gets there.
+inline constexpr std::uint64_t kReaderNumber = std::uint64_t{1} << 62;
+
 struct Owner {
   static constexpr std::size_t kIntents = 8;
 

@@ -11,8 +11,6 @@
 namespace isolith::locking {
 namespace {
 
-constexpr std::uint64_t kReaderNumber = std::uint64_t{1} << 62;  // numbers of transactions that only read
-
 std::string_view way_of(Hold hold) {
   switch (hold) {
     case Hold::wrote_key:
