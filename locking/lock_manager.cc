@@ -285,14 +285,14 @@ std::vector<LockManager::Listed> LockManager::list(const std::vector<TableLocks*
   const auto number_of = [](const Owner& owner) { return owner.number.load(std::memory_order_relaxed); };
   keys_.visit_marks([&](const KeyMark& mark) {
     Listed& one = listed.emplace_back();
-    one.transaction = number_of(*mark.owner);
+    one.transaction = number_of(static_cast<const Owner&>(*mark.reader));
     one.table = mark.locks;
     one.key = mark.key;
   });
   for (TableLocks* table : tables) {
-    table->visit_ranges([&](const Owner& owner, const std::string& lo, const std::optional<std::string>& hi) {
+    table->visit_ranges([&](const Reader& owner, const std::string& lo, const std::optional<std::string>& hi) {
       Listed& one = listed.emplace_back();
-      one.transaction = number_of(owner);
+      one.transaction = number_of(static_cast<const Owner&>(owner));
       one.table = table;
       one.key = lo;
       one.is_range = true;

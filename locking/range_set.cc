@@ -34,22 +34,22 @@ void RangeSet::change_segments(std::string_view lo, const std::optional<std::str
   }
 }
 
-// Owners are kept in order, so that equal sets are equal lists.
-void RangeSet::add(Owner& owner, std::string_view lo, const std::optional<std::string>& hi) {
-  change_segments(lo, hi, [&owner](Owners& owners) {
-    const auto at = std::lower_bound(owners.begin(), owners.end(), &owner);
-    if (at == owners.end() || *at != &owner) owners.insert(at, &owner);
+// Readers are kept in order, so that equal sets are equal lists.
+void RangeSet::add(Reader& reader, std::string_view lo, const std::optional<std::string>& hi) {
+  change_segments(lo, hi, [&reader](Readers& readers) {
+    const auto at = std::lower_bound(readers.begin(), readers.end(), &reader);
+    if (at == readers.end() || *at != &reader) readers.insert(at, &reader);
   });
 }
 
-void RangeSet::remove(Owner& owner, std::string_view lo, const std::optional<std::string>& hi) {
-  change_segments(lo, hi, [&owner](Owners& owners) {
-    const auto at = std::lower_bound(owners.begin(), owners.end(), &owner);
-    if (at != owners.end() && *at == &owner) owners.erase(at);
+void RangeSet::remove(Reader& reader, std::string_view lo, const std::optional<std::string>& hi) {
+  change_segments(lo, hi, [&reader](Readers& readers) {
+    const auto at = std::lower_bound(readers.begin(), readers.end(), &reader);
+    if (at != readers.end() && *at == &reader) readers.erase(at);
   });
 }
 
-const RangeSet::Owners& RangeSet::owners_at(std::string_view key) const {
+const RangeSet::Readers& RangeSet::readers_at(std::string_view key) const {
   return std::prev(segments_.upper_bound(key))->second;
 }
 

@@ -1,13 +1,13 @@
-// RangeSet: which owners have read which parts of a table's key space, exactly.
+// RangeSet: which readers have read which parts of a table's key space, exactly.
 //
-// The key space is cut into segments at every end of a range; a segment has the owners of all ranges over it.
-// So a key is covered by exactly those owners whose ranges contain it: no neighbour, page or gap is locked
+// The key space is cut into segments at every end of a range; a segment has the readers of all ranges over it.
+// So a key is covered by exactly those readers whose ranges contain it: no neighbour, page or gap is locked
 // along with them.
 //
 // Invariants:
 //   1. The first segment begins at the empty key; each reaches to the next one's beginning, the last to the
 //      table's end.
-//   2. No two neighbours have the same owners.
+//   2. No two neighbours have the same readers.
 //
 // Threads: under the mutex of its table (table_locks.h).
 #pragma once
@@ -22,23 +22,23 @@
 
 namespace isolith::locking {
 
-struct Owner;
+struct Reader;
 
 class RangeSet {
  public:
-  using Owners = boost::container::small_vector<Owner*, 2>;
+  using Readers = boost::container::small_vector<Reader*, 2>;
 
-  RangeSet() { segments_.emplace(std::string(), Owners()); }
+  RangeSet() { segments_.emplace(std::string(), Readers()); }
 
-  // [lo, hi); an absent `hi` is the table's end. Parts that the owner has already stay as they are.
-  void add(Owner& owner, std::string_view lo, const std::optional<std::string>& hi);
-  void remove(Owner& owner, std::string_view lo, const std::optional<std::string>& hi);
+  // [lo, hi); an absent `hi` is the table's end. Parts that the reader has already stay as they are.
+  void add(Reader& reader, std::string_view lo, const std::optional<std::string>& hi);
+  void remove(Reader& reader, std::string_view lo, const std::optional<std::string>& hi);
 
-  [[nodiscard]] const Owners& owners_at(std::string_view key) const;
+  [[nodiscard]] const Readers& readers_at(std::string_view key) const;
   [[nodiscard]] bool empty() const noexcept {
     return segments_.size() == 1 && segments_.begin()->second.empty();
   }
-  // `visit(const Owner&, const std::string& lo, const std::optional<std::string>& hi)` for each owner of each
+  // `visit(const Reader&, const std::string& lo, const std::optional<std::string>& hi)` for each reader of each
   // segment.
   template <typename Visit>
   void visit(const Visit& visit) const {
@@ -46,14 +46,14 @@ class RangeSet {
       const auto next = std::next(segment);
       const std::optional<std::string> hi =
           next == segments_.end() ? std::nullopt : std::optional(next->first);
-      for (const Owner* owner : segment->second) visit(*owner, segment->first, hi);
+      for (const Reader* reader : segment->second) visit(*reader, segment->first, hi);
     }
   }
 
   [[nodiscard]] std::size_t segments() const noexcept { return segments_.size(); }
 
  private:
-  using Segments = std::map<std::string, Owners, std::less<>>;
+  using Segments = std::map<std::string, Readers, std::less<>>;
 
   Segments::iterator cut(std::string_view at);
   template <typename Change>

@@ -141,7 +141,8 @@ class Core {
     bool exists = false;
     bool large = false;
     bool locked = false;
-    TransactionId writer{};
+    TransactionId writer{};      // of the version, if there is one
+    TransactionId superseder{};  // who replaced it, or what is not there, after the snapshot
     btree::ChainReference chain;
   };
 
@@ -226,6 +227,13 @@ class Core {
   static locking::KeyPlace place_of(const TableInfo& table, std::string_view key) noexcept {
     return {table.locks, table.id, key, locking::hash_of(table.id, key)};
   }
+
+  // core_serializable.cc
+  void track_key(TransactionState& state, const TableInfo& table, std::string_view key);
+  void note_read(TransactionState& state, const TableInfo& table, std::string_view key, const Found& found);
+  void note_write(TransactionState& state, const Change& change);
+  Status check_serializable(TransactionState& state);
+  void leave_word(TransactionState& state);
 
   // core_write.cc
   enum class Outcome : std::uint8_t { done, wait, no_room, refused };
@@ -374,6 +382,7 @@ class Core {
   Slots slots_;
   Gate gate_;
   std::unique_ptr<locking::LockManager> locks_;
+  locking::SerializationGraph graph_;
   RecoveryReport recovery_;
   PageId catalog_root_ = kNoPage;
   std::atomic<std::uint64_t> stamp_{0};

@@ -50,7 +50,11 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
       return status;
     }
   } else if (state->view == ReadView::snapshot) {
+    if (state->policy->tracks_conflicts()) {
+      state->tracked = &graph_.begin(state->policy->name(), options.label, true);
+    }
     state->as_of = register_snapshot(*state, !options.read_only);
+    if (state->tracked != nullptr) graph_.begin_reading(*state->tracked, raw(state->as_of));
   } else {
     state->start_ts.exchange(published_ts_.load(std::memory_order_acquire) + 1, std::memory_order_seq_cst);
   }
@@ -77,6 +81,16 @@ Status Core::commit(TransactionState& state) {
     // What it should have met may have been given up with its snapshot.
     if (state.view == ReadView::snapshot && !is_snapshot_intact(state)) return snapshot_failure(state);
     return commit_writes(state);
+  }
+  if (state.read_locks != ReadLocks::none || state.policy->runs_alone()) leave_word(state);
+  if (state.tracked != nullptr) {
+    std::optional<std::string> circle = graph_.commit(*state.tracked, published_ts_.load(std::memory_order_seq_cst),
+                                                      traceless_ts_.load(std::memory_order_acquire));
+    if (circle) {
+      Status status = Status::conflict(ConflictReason::serialization, *std::move(circle));
+      end_after(state, status);
+      return status;
+    }
   }
   const Timestamp seen = state.seen_ts;
   const bool waits = state.durability == Durability::sync && log_ != nullptr && raw(seen) != 0 &&
@@ -115,7 +129,17 @@ Status Core::commit_writes(TransactionState& state) {
     const GateHold inside(gate_, state);
     const std::lock_guard lock(commit_mutex_);
     const Timestamp ts{newest_ts_ + 1};
-    if (log_ != nullptr) {
+    if (state.read_locks != ReadLocks::none || state.policy->runs_alone()) leave_word(state);
+    if (state.tracked != nullptr) {
+      // The check and "committed" are one step; from here on only the log can stop it.
+      std::optional<std::string> circle =
+          graph_.commit(*state.tracked, raw(ts), traceless_ts_.load(std::memory_order_acquire));
+      if (circle) status = Status::conflict(ConflictReason::serialization, *std::move(circle));
+    }
+    if ((state.tracked == nullptr || !state.policy->tracks_conflicts()) && graph_.is_in_use()) {
+      graph_.commit_untracked(raw(ts));
+    }
+    if (status.ok() && log_ != nullptr) {
       const Result<Lsn> appended = log_->append(
           state.spilled ? wal::UnitKind::part_commit : wal::UnitKind::commit, ts, id, state.redo, crc);
       status = appended.status();
@@ -137,6 +161,10 @@ Status Core::commit_writes(TransactionState& state) {
   }
   if (!status.ok()) {
     // A full disk may pass; a log that can not be trusted any more does not.
+    if (status.is(StatusCode::conflict)) {
+      TRY(abort(state));
+      return status;
+    }
     if (const Status health = log_->health(); !health.ok()) fail_writing(health);
     TRY(abort(state));
     return status;
@@ -199,6 +227,14 @@ void Core::end_after(TransactionState& state, const Status& status) {
 // The status is in the table: wake who waits for it, and let the slot go quiet.
 void Core::finish(TransactionState& state, Phase phase) {
   state.phase = phase;
+  if (state.tracked != nullptr) {
+    locking::Tracked& tracked = *std::exchange(state.tracked, nullptr);
+    if (phase == Phase::committed) {
+      graph_.ended(tracked, state.own_id() != kNoTransaction);
+    } else {
+      graph_.aborted(tracked);
+    }
+  }
   if (state.id.load(std::memory_order_relaxed) != 0) {
     state.id.store(0, std::memory_order_release);
     state.redo.clear();

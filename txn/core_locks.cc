@@ -156,6 +156,7 @@ Status Core::get_for_share(TransactionState& state, const Table& handle, std::st
 Status Core::share_row(TransactionState& state, const TableInfo& table, std::string_view key,
                        std::string& value, IfLocked if_locked) {
   TRY(lock_key(state, table, key, if_locked));
+  if (state.is_tracking()) track_key(state, table, key);
   Found found;
   TRY(find_locked_row(state, table, key, value, found, if_locked));
   // A tombstone stays for those alone that may write; who reads only does not meet it, there or not, but what

@@ -72,6 +72,7 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
     const btree::Position at = node.lower_bound(key);
     invisible = false;
     found.exists = false;
+    found.writer = found.superseder = kNoTransaction;
     if (at.found) {
       const RowView row = node.row(at.slot);
       if (row.writer < horizon || judge_version(state, rule, row.writer)) [[likely]] {
@@ -84,6 +85,10 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   }));
   if (invisible) TRY(find_row_shared(state, table, key, rule, value, found));
   if (!found.exists) note_absence(state);
+  if (state.is_tracking()) {
+    note_read(state, table, key, found);
+    TRY(check_serializable(state));
+  }
   return rule.bounded && !is_snapshot_intact(state) ? snapshot_failure(state) : Status();
 }
 
@@ -134,6 +139,7 @@ Status Core::find_row_shared(TransactionState& state, const TableInfo& table, st
     const Node& node = *Node::at(leaf.bytes());
     const btree::Position at = node.lower_bound(key);
     found.exists = false;
+    found.writer = found.superseder = kNoTransaction;
     if (!at.found) return {};
     const RowView row = node.row(at.slot);
     if (judge_version(state, rule, row.writer) && !is_only_locked(rule, row.writer, row.flags)) {
@@ -153,10 +159,15 @@ bool Core::find_older(TransactionState& state, const TableInfo& table, std::stri
                       Found& found) {
   TransactionId newer = row_writer;
   bool answered = false;
+  found.superseder = row_writer;
   (void)versions_.find(table.id, key, [&](const mvcc::Version& version) {
     if (!rule.bounded && version.superseder != newer) return true;
     // What is older is over, too; what came between may be spilled.
-    if (rule.bounded && is_over(state, rule, version.superseder)) return true;
+    if (rule.bounded && is_over(state, rule, version.superseder)) {
+      found.writer = version.superseder;
+      return true;
+    }
+    found.superseder = version.superseder;
     newer = version.writer;
     if (version.kind == mvcc::VersionKind::row && (!judge_version(state, rule, version.writer) ||
                                                    is_only_locked(rule, version.writer, version.flags))) {
@@ -166,6 +177,7 @@ bool Core::find_older(TransactionState& state, const TableInfo& table, std::stri
     answered = true;
     return true;
   });
+  if (!answered) found.superseder = newer;
   return answered;
 }
 
@@ -183,6 +195,7 @@ Status Core::find_spilled(TransactionState& state, const TableInfo& table, std::
   return spilled_.find(*cache_, table.id, key, rule.as_of, [&](const mvcc::SpilledRow& row) {
     if (is_over(state, rule, row.superseder) || !judge_version(state, rule, row.writer)) return false;
     copy_row(RowView{row.writer, row.flags, row.value}, value, found);
+    found.superseder = row.superseder;
     return true;
   });
 }
@@ -225,6 +238,7 @@ Status Core::get(TransactionState& state, const Table& handle, std::string_view 
   if (table == nullptr) return status;
   TRY(check_key(key));
   if (state.read_locks != ReadLocks::none) TRY(lock_key(state, *table, key));
+  if (state.is_tracking()) track_key(state, *table, key);
   return read_value(state, *table, key, value);
 }
 
@@ -236,6 +250,7 @@ Result<std::size_t> Core::get_part(TransactionState& state, const Table& handle,
   if (table == nullptr) return status;
   TRY(check_key(key));
   if (state.read_locks != ReadLocks::none) TRY(lock_key(state, *table, key));
+  if (state.is_tracking()) track_key(state, *table, key);
   std::string value;
   for (pages::Backoff backoff;; backoff.pause()) {
     Found found;

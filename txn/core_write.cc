@@ -38,6 +38,7 @@ Status Core::begin_writing(TransactionState& state, IfLocked if_locked) {
   state.undo = undo_pool_.take();
   state.id.store(raw(id), std::memory_order_release);
   state.owner.number.store(raw(id), std::memory_order_release);
+  if (state.tracked != nullptr) graph_.begin_writing(*state.tracked, id);
   return {};
 }
 
@@ -70,7 +71,12 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
     TRY(lock_key(state, *table, key));
     status = write_row(state, *table, key, kind, value);
   }
+  if (is_refused && state.is_tracking()) {
+    track_key(state, *table, key);
+    status = write_row(state, *table, key, kind, value);
+  }
   TRY(status);
+  if (state.is_tracking()) TRY(check_serializable(state));
   switch (kind) {
     case WriteKind::put:
     case WriteKind::insert:
@@ -218,6 +224,7 @@ Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status
                          change.request ? &*change.request : nullptr)) {
     return Outcome::wait;
   }
+  if (!is_own && graph_.is_in_use()) note_write(state, change);
   return Outcome::done;
 }
 

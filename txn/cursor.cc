@@ -142,16 +142,22 @@ void CursorState::fill() {
     bool is_unseen = false;
     status_ = btree::retry([&](Status& failure) {
       rows_.clear();
+      writers_met_.clear();
       bytes_used_ = 0;
       horizon_ = core_.statuses_->horizon();
       return fill_from_leaf(after, unseen, is_unseen, failure);
     });
     if (!status_.ok()) return clear();
+    if (state_.is_tracking() && !track_batch(after)) continue;
     place_ = std::move(after);
     if (is_unseen && rows_.empty()) {
       status_ = take_unseen(unseen);
       if (!status_.ok()) return;
     }
+  }
+  if (state_.is_tracking()) {
+    status_ = core_.check_serializable(state_);
+    if (!status_.ok()) return clear();
   }
   core_.note_absence(state_);  // between the rows
   if (rule_.bounded && !Core::is_snapshot_intact(*announcer_)) {
@@ -162,6 +168,27 @@ void CursorState::fill() {
   row = rows_.data();
   end = row + rows_.size();
   bytes = buffer_.get();
+}
+
+// What was copied is entered as read, from where the batch began to where the next one does. False: the leaf has
+// changed in between, and is to be copied again: whoever changed it may not have met the entry.
+bool CursorState::track_batch(const Place& after) {
+  if (forward) {
+    core_.graph_.track_range(*state_.tracked, table_.locks, edge_of(place_),
+                             after.at_end ? hi_ : std::optional(edge_of(after)));
+  } else {
+    core_.graph_.track_range(*state_.tracked, table_.locks, after.at_end ? lo_ : edge_of(after),
+                             place_.unbounded ? std::nullopt : std::optional(edge_of(place_)));
+  }
+  if (!is_copy_current()) {
+    rows_.clear();
+    forget_place();
+    return false;
+  }
+  for (const TransactionId writer : writers_met_) {
+    core_.graph_.read_from(*state_.tracked, writer, table_.locks, {});
+  }
+  return true;
 }
 
 Step CursorState::find_slot(OptimisticGuard& leaf, unsigned& slot, Status& failure) {
@@ -214,6 +241,7 @@ struct CursorState::Judge {
   btree::RowCopier copier;
   bool all_visible;
   bool checks_range;  // the leaf reaches beyond the range in this direction
+  std::uint64_t oldest_tracked;  // whose versions are to be told of
 };
 
 // Copies one row into the batch, if it is in the range and to be seen.
@@ -231,6 +259,8 @@ inline CursorState::Taken CursorState::take(const Judge& judge, unsigned slot, s
     unseen.assign(key);
     return Taken::unseen;
   }
+  if (judge.oldest_tracked <= raw(copied.writer) && copied.writer != rule_.own) [[unlikely]]
+    writers_met_.push_back(copied.writer);
   if (has(copied.flags, RowFlags::erased)) return Taken::nothing;
   add_row(key_size, copied.value.size(), has(copied.flags, RowFlags::large));
   return Taken::row;
@@ -245,7 +275,8 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
   const unsigned count = node.count();
   const bool leaf_in_range =
       forward ? !hi_ || (node.has_upper_fence() && node.upper_fence() <= *hi_) : node.lower_fence() >= lo_;
-  const Judge judge{btree::RowCopier(node), node.newest_writer() < horizon_, !leaf_in_range};
+  const Judge judge{btree::RowCopier(node), node.newest_writer() < horizon_, !leaf_in_range,
+                    state_.is_tracking() ? core_.graph_.oldest_writer() : ~std::uint64_t{0}};
   is_unseen = false;
   bool in_range = true;
   slot = std::min(slot, count);
@@ -296,6 +327,7 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
 Status CursorState::take_unseen(const std::string& key) {
   Core::Found found;
   TRY(core_.find_row_shared(state_, table_, key, rule_, scratch_, found));
+  if (state_.is_tracking()) core_.note_read(state_, table_, key, found);
   if (!found.exists) return {};
   char reference[btree::kChainReferenceBytes];
   std::string_view value = scratch_;

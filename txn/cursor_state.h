@@ -100,6 +100,8 @@ class CursorState : public CursorBatch {
   }
   void restart_behind(bool is_forward);
 
+  bool track_batch(const Place& after);
+
   // cursor_locked.cc
   [[nodiscard]] bool is_locked() const noexcept {
     return state_.read_locks != ReadLocks::none || options_.lock != CursorOptions::Lock::by_level;
@@ -145,6 +147,7 @@ class CursorState : public CursorBatch {
   const char* ahead_end_ = nullptr;
   std::size_t batch_limit_ = 0;
   std::vector<Row> rows_;
+  std::vector<TransactionId> writers_met_;  // of the batch, where they are to be told of
   std::unique_ptr<char[]> buffer_;
   std::size_t bytes_size_ = 0;
   std::size_t bytes_used_ = 0;

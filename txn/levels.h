@@ -12,6 +12,7 @@ const IsolationPolicy& read_committed() noexcept;
 const IsolationPolicy& snapshot() noexcept;
 const IsolationPolicy& repeatable_read() noexcept;
 const IsolationPolicy& serializable_2pl() noexcept;
+const IsolationPolicy& serializable_ssi() noexcept;
 const IsolationPolicy& serial() noexcept;
 
 }  // namespace isolith::txn

@@ -19,6 +19,7 @@
 #include "btree/page_chain.h"
 #include "isolith/options.h"
 #include "locking/owner.h"
+#include "locking/serialization_graph.h"
 #include "mvcc/version_store.h"
 #include "mvcc/visibility.h"
 
@@ -86,6 +87,10 @@ struct alignas(64) TransactionState {
   std::vector<TransactionState*> cursor_slots;  // that announce snapshots of its cursors
   std::uint32_t index = 0;                    // of the slot
   locking::Owner owner;                       // what it holds and waits for
+  locking::Tracked* tracked = nullptr;        // what it read and who comes before whom, where that is tracked
+
+  // Whether what it reads is remembered.
+  [[nodiscard]] bool is_tracking() const noexcept { return tracked != nullptr && tracked->is_serializable; }
 
   [[nodiscard]] TransactionId own_id() const noexcept {
     return TransactionId{id.load(std::memory_order_relaxed)};

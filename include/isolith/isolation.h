@@ -22,6 +22,8 @@ enum class Isolation : std::uint8_t {
   repeatable_read,   // a read sees what is committed and locks each key that it reads, to the end; rows may
                      // appear in a range that was read (phantoms)
   serializable_2pl,  // strict two-phase locking: ranges are locked, too, exactly as far as they were read
+  serializable_ssi,  // a snapshot, and a transaction fails with conflict/serialization where it and others
+                     // that committed are as in no serial order
   serial,            // runs alone among writers: it begins when nobody writes, and nobody does until it ends
 };
 
@@ -64,6 +66,11 @@ class IsolationPolicy {
   [[nodiscard]] virtual ReadView read_view() const noexcept = 0;
 
   [[nodiscard]] virtual ReadLocks read_locks() const noexcept { return ReadLocks::none; }
+
+  // Whether what it reads is remembered, and it fails rather than commit where no serial order is left
+  // (serializable snapshot isolation). Needs the view `snapshot`, and `conflict` where a write meets a version
+  // that is newer than that.
+  [[nodiscard]] virtual bool tracks_conflicts() const noexcept { return false; }
 
   // Whether `begin` waits until no other transaction writes, and no other one may write before its end.
   [[nodiscard]] virtual bool runs_alone() const noexcept { return false; }

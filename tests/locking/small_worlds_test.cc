@@ -81,6 +81,21 @@ TEST(SmallWorldsTest, EveryInterleavingUnderTwoPhaseLockingIsSerial) {
   EXPECT_GT(runner.deadlocks(), 0U);
 }
 
+TEST(SmallWorldsTest, EveryInterleavingUnderSerializableSnapshotIsolationIsSerial) {
+  WorldRunner runner;
+  const WorldRules pairs = pairs_of({Isolation::serializable_ssi});
+  const WorldRules triples = triples_of({Isolation::serializable_ssi});
+  (void)run_worlds(runner, {pairs, triples}, interleavings_wanted());
+  EXPECT_GT(runner.deadlocks(), 0U);
+}
+
+TEST(SmallWorldsTest, SerializableLevelsSideBySideAreSerial) {
+  WorldRunner runner;
+  const std::vector<Isolation> levels = {Isolation::serializable_ssi, Isolation::serializable_2pl,
+                                         Isolation::serial};
+  (void)run_worlds(runner, {pairs_of(levels), triples_of(levels), triples_of(levels)}, interleavings_wanted());
+}
+
 TEST(SmallWorldsTest, SerialBesideTwoPhaseLockingIsSerial) {
   WorldRunner runner;
   const std::vector<Isolation> levels = {Isolation::serializable_2pl, Isolation::serial};
