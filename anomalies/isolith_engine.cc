@@ -11,9 +11,9 @@
 namespace isolith::anomalies {
 namespace {
 
-constexpr std::array kLevels = {Isolation::read_uncommitted, Isolation::read_committed,
-                                Isolation::repeatable_read,  Isolation::snapshot,
-                                Isolation::serializable_2pl, Isolation::serial};
+constexpr std::array kLevels = {
+    Isolation::read_uncommitted, Isolation::read_committed,   Isolation::repeatable_read, Isolation::snapshot,
+    Isolation::serializable_2pl, Isolation::serializable_ssi, Isolation::serial};
 
 std::string claim_of(Isolation level) {
   switch (level) {
@@ -27,6 +27,8 @@ std::string claim_of(Isolation level) {
       return "what was read stays so; rows may appear in a range";
     case Isolation::serializable_2pl:
       return "as one after the other: what was read is locked, ranges too";
+    case Isolation::serializable_ssi:
+      return "as one after the other: reads a snapshot, and fails where no order is left";
     case Isolation::serial:
       return "one writer at a time";
   }
@@ -41,6 +43,8 @@ Reach reach_of(Isolation level) {
       return {true, true, View::committed};
     case Isolation::snapshot:
       return {true, true, View::snapshot};
+    case Isolation::serializable_ssi:
+      return {};
     case Isolation::repeatable_read:
     case Isolation::serializable_2pl:
       return {true, false, View::locked};
@@ -182,7 +186,8 @@ class Isolith final : public IsolithEngine {
   explicit Isolith(Database database) {
     shared_.database.emplace(std::move(database));
     for (const Isolation level : kLevels) {
-      levels_.push_back({std::string(to_string(level)), claim_of(level), false, reach_of(level)});
+      levels_.push_back({std::string(to_string(level)), claim_of(level), level == Isolation::serializable_ssi,
+                         reach_of(level)});
     }
   }
 

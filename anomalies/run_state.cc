@@ -98,9 +98,12 @@ std::string RunState::name_of(std::uint64_t number, std::uint32_t transaction) c
 
 Status RunState::in_names(const Status& failure, std::uint32_t transaction) const {
   const ConflictReport* report = failure.conflict_report();
-  if (report != nullptr && report->other != 0) {
-    std::string text =
-        report->table + "/" + report->key + " was changed by " + name_of(report->other, transaction);
+  const bool has_met = report != nullptr && failure.reason() == ConflictReason::write_conflict &&
+                       report->parties[1].transaction != 0;
+  if (has_met) {
+    const ConflictReport::Edge& edge = report->edges.front();
+    std::string text = edge.table + "/" + edge.key + " was changed by " +
+                       name_of(report->parties[1].transaction, transaction);
     text += ", which committed after the snapshot of " + transaction_name(*scenario, *run, transaction);
     return Status::conflict(failure.reason(), std::move(text), *report);
   }
@@ -121,7 +124,8 @@ Status RunState::in_names(const Status& failure, std::uint32_t transaction) cons
       text += message[i++];
     }
   }
-  return Status::conflict(failure.reason(), std::move(text));
+  if (report == nullptr) return Status::conflict(failure.reason(), std::move(text));
+  return Status::conflict(failure.reason(), std::move(text), *report);
 }
 
 }  // namespace isolith::anomalies

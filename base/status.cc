@@ -59,13 +59,14 @@ Status::Status(StatusCode code, std::string message, int system_error)
 
 Status Status::conflict(ConflictReason reason, std::string message, ConflictReport report) {
   Status status = conflict(reason, std::move(message));
-  status.detail_->report = std::move(report);
+  status.detail_->conflict = std::move(report);
   return status;
 }
 
-Status Status::conflict(ConflictReason reason, std::string message, DeadlockReport report) {
-  Status status = conflict(reason, std::move(message));
-  status.detail_->deadlock = std::move(report);
+Status Status::conflict(ConflictReason reason, std::string message, ConflictReport report,
+                        DeadlockReport deadlock) {
+  Status status = conflict(reason, std::move(message), std::move(report));
+  status.detail_->deadlock = std::move(deadlock);
   return status;
 }
 

@@ -48,6 +48,8 @@ std::string_view to_string(WaitKind kind) noexcept {
       return "range_lock";
     case WaitKind::table_lock:
       return "table_lock";
+    case WaitKind::safe_snapshot:
+      return "safe_snapshot";
     case WaitKind::checkpoint_gate:
       return "checkpoint_gate";
     case WaitKind::group_commit:

@@ -1,8 +1,8 @@
 // SerializationGraph: which transaction has to come before which, among those that are tracked: the ones of
 // the level serializable_ssi, and those of other levels that touch what they read.
 //
-// An edge from A to B says that A comes before B in every serial order: B read what A wrote (wr), B wrote over
-// what A wrote (ww), or B wrote over what A read (rw). A transaction commits if no circle is closed by
+// An edge from A to B says that A comes before B in every serial order: B read what A wrote (wr), B wrote
+// over what A wrote (ww), or B wrote over what A read (rw). A transaction commits if no circle is closed by
 // transactions that have committed. Looking for that circle and becoming "committed" is one step, under the
 // graph's mutex, and so is each new edge.
 //
@@ -61,21 +61,21 @@ struct Tracked : Reader {
   std::atomic<std::uint64_t> number{0};          // as reports name it
   std::string label;
   std::string_view level;
-  TransactionId writer{};      // none: it has not written
-  std::uint64_t snapshot = 0;  // what it reads from
-  std::uint64_t began = 0;     // by the graph's count of beginnings and ends
-  std::uint64_t ended = 0;     // 0: not yet
+  TransactionId writer{};       // none: it has not written
+  std::uint64_t snapshot = 0;   // what it reads from
+  std::uint64_t began = 0;      // by the graph's count of beginnings and ends
+  std::uint64_t ended = 0;      // 0: not yet
   std::uint64_t commit_ts = 0;  // 0: not committed
   // Commits of transactions that are not tracked, up to this one, may lie between others and its snapshot.
   std::uint64_t bridged_until = 0;
   // The earliest commit of those not known here that wrote over what it read; 0: none.
   std::uint64_t out_unknown = 0;
-  bool in_unknown = false;     // it wrote over what somebody read that is not known here
+  bool in_unknown = false;      // it wrote over what somebody read that is not known here
   bool is_serializable = true;  // only such ones fail; of the others only some edges are here
   bool has_erased = false;
-  bool is_settled = false;      // no edge to it can come any more
+  bool is_settled = false;            // no edge to it can come any more
   std::atomic<bool> has_news{false};  // an edge from it was added: perhaps it can not commit any more
-  std::uint64_t seen_in = 0;    // a search
+  std::uint64_t seen_in = 0;          // a search
   Out out;
   In in;
 };
@@ -135,10 +135,14 @@ class SerializationGraph {
   void all_was_read();
 
   [[nodiscard]] std::uint64_t tracked() const noexcept { return tracked_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t folded() const noexcept { return folded_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t widened() const noexcept { return widened_.load(std::memory_order_relaxed); }
 
  private:
   using List = boost::intrusive::list<
-      Tracked, boost::intrusive::member_hook<Tracked, boost::intrusive::list_member_hook<>, &Tracked::in_list>>;
+      Tracked,
+      boost::intrusive::member_hook<Tracked, boost::intrusive::list_member_hook<>, &Tracked::in_list>>;
 
   void add_edge(Tracked& from, Tracked& to, Dependency kind, const TableLocks& table, std::string_view key);
   void remove_edge(Edge& edge);
@@ -173,6 +177,9 @@ class SerializationGraph {
   std::atomic<std::uint64_t> oldest_writer_{~std::uint64_t{0}};
   std::atomic<std::uint64_t> newest_untracked_{0};
   std::atomic<std::uint64_t> readers_{0};
+  std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> folded_{0};
+  std::atomic<std::uint64_t> widened_{0};
 };
 
 }  // namespace isolith::locking

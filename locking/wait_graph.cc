@@ -217,7 +217,9 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   }
   if (request.victim_of) {
     std::string text = describe(*request.victim_of);
-    status = Status::conflict(ConflictReason::deadlock, std::move(text), *std::move(request.victim_of));
+    ConflictReport report = conflict_of(*request.victim_of);
+    status = Status::conflict(ConflictReason::deadlock, std::move(text), std::move(report),
+                              *std::move(request.victim_of));
     request.victim_of.reset();
   }
   withdraw(request);
@@ -248,7 +250,28 @@ Status WaitGraph::timed_out(const Request& request, std::uint64_t timeout_ms) co
     return other != &request && other->table == request.table && other->key == request.key;
   });
   if (others > 0) text += "; " + std::to_string(others) + " more wait there";
-  return Status::conflict(ConflictReason::lock_timeout, std::move(text));
+  ConflictReport report;
+  report.rule = "lock timeout";
+  report.parties.push_back({request.owner->number.load(std::memory_order_relaxed), std::string(request.label),
+                            std::string(request.level), "failed", 0});
+  for (const Blocker& blocker : request.blockers) {
+    const Request* const waits = blocker.owner->request;
+    ConflictReport::Edge& edge = report.edges.emplace_back();
+    edge.to = report.parties.size();
+    edge.kind = "waits";
+    edge.table = request.table;
+    edge.is_whole = request.kind == WaitKind::table_lock;
+    edge.key = request.key;
+    edge.is_range = request.is_range;
+    if (request.hi) edge.hi = std::string(*request.hi);
+    ConflictReport::Party& party = report.parties.emplace_back();
+    party.transaction = blocker.owner->number.load(std::memory_order_relaxed);
+    party.state = waits != nullptr ? "waiting" : "active";
+    if (waits == nullptr) continue;
+    party.label = waits->label;
+    party.level = waits->level;
+  }
+  return Status::conflict(ConflictReason::lock_timeout, std::move(text), std::move(report));
 }
 
 // ---- circles ----
@@ -357,6 +380,24 @@ DeadlockReport WaitGraph::report_of(const Circle& circle, const Request& victim)
     member.is_range = edge.request->is_range;
     if (edge.request->hi) member.hi = std::string(*edge.request->hi);
     member.blocker_holds = way_of(edge.blocker->hold);
+  }
+  return report;
+}
+
+// The victim first.
+ConflictReport conflict_of(const DeadlockReport& deadlock) {
+  ConflictReport report;
+  report.rule = "no deadlock";
+  report.can_retry_now = true;
+  const std::size_t size = deadlock.circle.size();
+  std::size_t first = 0;
+  while (first < size && deadlock.circle[first].transaction != deadlock.victim) ++first;
+  for (std::size_t i = 0; i < size; ++i) {
+    const DeadlockReport::Member& member = deadlock.circle[(first + i) % size];
+    report.parties.push_back(
+        {member.transaction, member.label, member.level, i == 0 ? "failed" : "waiting", 0});
+    report.edges.push_back(
+        {i, (i + 1) % size, "waits", member.table, member.is_whole, member.key, member.is_range, member.hi});
   }
   return report;
 }

@@ -185,5 +185,6 @@ std::string describe(const Wanted& wanted);
 
 // One readable paragraph.
 std::string describe(const DeadlockReport& report);
+ConflictReport conflict_of(const DeadlockReport& deadlock);
 
 }  // namespace isolith::locking

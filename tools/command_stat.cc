@@ -87,6 +87,10 @@ std::vector<Figure> figures_of(const Observation& seen) {
       {"deadlocks", "deadlocks", seen.stats.deadlocks},
       {"lock_bytes", "bytes of read locks", seen.stats.lock_bytes},
       {"lock_escalations", "locks widened", seen.stats.lock_escalations},
+      {"tracked_transactions", "tracked transactions", seen.stats.tracked_transactions},
+      {"tracking_bytes", "bytes of what they read", seen.stats.tracking_bytes},
+      {"tracking_folded", "tracked ones folded", seen.stats.tracking_folded},
+      {"tracking_widened", "reads widened", seen.stats.tracking_widened},
       {"active_transactions", "active transactions", seen.stats.active_transactions},
   };
 }

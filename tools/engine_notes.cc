@@ -361,7 +361,7 @@ void EngineNotes::tell_failure(const Operation& operation, Notes& notes) const {
 void EngineNotes::tell_write_conflict(const Operation& operation, Notes& notes) const {
   const ConflictReport* report = operation.status.conflict_report();
   const Step& step = step_of(operation);
-  const std::string key = report == nullptr ? step.target.lo : report->key;
+  const std::string key = report == nullptr ? step.target.lo : report->edges.front().key;
   const TransactionRecord& own = run_.transactions[operation.transaction];
   std::string who = "another transaction";
   for (const Write& write : run_.writes) {

@@ -242,6 +242,10 @@ Result<Snapshot> Database::snapshot_at(std::uint64_t timestamp) {
   return core_->hold_snapshot(Timestamp{timestamp}, {});
 }
 
+void Database::set_observer(Observer* observer) {
+  if (core_ != nullptr) core_->set_observer(observer);
+}
+
 std::vector<TransactionInfo> Database::active_transactions() {
   return core_ == nullptr ? std::vector<TransactionInfo>() : core_->active_transactions();
 }

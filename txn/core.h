@@ -83,6 +83,7 @@ class Core {
   void copy_snapshot(TransactionState& state) noexcept;
   void release_snapshot(TransactionState& state);
   std::vector<TransactionInfo> active_transactions();
+  void set_observer(Observer* observer) noexcept { observer_ = observer; }
 
   // ---- core_read.cc ----
   Status get(TransactionState& state, const Table& table, std::string_view key, std::string& value);
@@ -240,6 +241,10 @@ class Core {
   Status begin_writing(TransactionState& state, IfLocked if_locked = IfLocked::wait);
   Status dropped_since(TransactionState& state, const TableInfo& table);
   static Status write_conflict(const TransactionState& state, const Change& change, Timestamp other_commit);
+  // `key` of no data: the table as a whole.
+  static ConflictReport conflict_report(const TransactionState& state, std::string_view rule,
+                                        TransactionId other, Timestamp other_commit, const TableInfo& table,
+                                        std::string_view key);
   Outcome try_change(TransactionState& state, Change& change, Status& status);
   Outcome change_leaf(TransactionState& state, Change& change, btree::ExclusiveGuard& leaf, Status& status);
   Outcome judge_change(TransactionState& state, Change& change, Status& status);
@@ -437,6 +442,8 @@ class Core {
   std::uint64_t live_reported_ms_ = 0;
   std::string live_reported_;
   std::thread background_;
+
+  Observer* observer_ = nullptr;
 
   // State of the whole.
   std::atomic<bool> closed_{false};

@@ -94,15 +94,11 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
 // newer change of all of it.
 Status Core::dropped_since(TransactionState& state, const TableInfo& table) {
   if (state.view != ReadView::snapshot) return {StatusCode::not_found, "the table was dropped"};
-  Status status =
-      Status::conflict(ConflictReason::write_conflict,
-                       "the table " + table.name + " was dropped after the snapshot was taken: run it again",
-                       {state.owner.number.load(std::memory_order_relaxed),
-                        raw(state.as_of),
-                        0,
-                        table.dropped_ts.load(std::memory_order_relaxed),
-                        table.name,
-                        {}});
+  Status status = Status::conflict(
+      ConflictReason::write_conflict,
+      "the table " + table.name + " was dropped after the snapshot was taken: run it again",
+      conflict_report(state, "first updater wins", kNoTransaction,
+                      Timestamp{table.dropped_ts.load(std::memory_order_relaxed)}, table, {}));
   end_after(state, status);
   return status;
 }
@@ -181,20 +177,42 @@ Core::Outcome Core::try_change(TransactionState& state, Change& change, Status& 
 }
 
 Status Core::write_conflict(const TransactionState& state, const Change& change, Timestamp other_commit) {
-  const std::uint64_t own_number = state.owner.number.load(std::memory_order_relaxed);
-  const ConflictReport report{own_number,        raw(state.as_of),  raw(change.met),
-                              raw(other_commit), change.table.name, std::string(change.key)};
+  ConflictReport report =
+      conflict_report(state, "first updater wins", change.met, other_commit, change.table, change.key);
   std::string text = locking::describe_key(change.table.name, change.key);
-  const std::string own = locking::name_of(report.transaction);
+  const std::string own = locking::name_of(report.parties.front().transaction);
   if (change.met == kNoTransaction) {
     text += " was erased after the snapshot of " + own + " (" + std::to_string(report.snapshot) +
             "): run it again";
   } else {
-    text += " was written by " + locking::name_of(report.other) + ", which committed after the snapshot of " +
-            own + " (at " + std::to_string(report.other_commit) + "; the snapshot is " +
-            std::to_string(report.snapshot) + "): run it again";
+    text += " was written by " + locking::name_of(raw(change.met)) +
+            ", which committed after the snapshot of " + own + " (at " + std::to_string(raw(other_commit)) +
+            "; the snapshot is " + std::to_string(report.snapshot) + "): run it again";
   }
-  return Status::conflict(ConflictReason::write_conflict, std::move(text), report);
+  return Status::conflict(ConflictReason::write_conflict, std::move(text), std::move(report));
+}
+
+// Of a transaction that met what `other` had committed.
+ConflictReport Core::conflict_report(const TransactionState& state, std::string_view rule,
+                                     TransactionId other, Timestamp other_commit, const TableInfo& table,
+                                     std::string_view key) {
+  ConflictReport report;
+  report.rule = rule;
+  report.snapshot = raw(state.as_of);
+  report.can_retry_now = true;
+  report.parties.push_back({state.owner.number.load(std::memory_order_relaxed),
+                            {},
+                            std::string(state.policy->name()),
+                            "failed",
+                            0});
+  report.parties.push_back({raw(other), {}, {}, "committed", raw(other_commit)});
+  ConflictReport::Edge& edge = report.edges.emplace_back();
+  edge.from = 1;
+  edge.kind = "ww";
+  edge.table = table.name;
+  edge.is_whole = key.data() == nullptr;
+  edge.key = key;
+  return report;
 }
 
 // Whether the row that the change met lets it go on, and the locks of others do. Its own row is its lock.

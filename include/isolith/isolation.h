@@ -25,6 +25,8 @@ enum class Isolation : std::uint8_t {
   serializable_ssi,  // a snapshot, and a transaction fails with conflict/serialization where it and others
                      // that committed are as in no serial order
   serial,            // runs alone among writers: it begins when nobody writes, and nobody does until it ends
+
+  serializable = serializable_ssi,
 };
 
 std::string_view to_string(Isolation level) noexcept;
@@ -41,9 +43,9 @@ enum class ReadLocks : std::uint8_t {
 
 // What a read may see. Its own writes are always seen.
 enum class ReadView : std::uint8_t {
-  newest,              // also what is not committed
-  newest_committed,    // committed when the operation begins
-  snapshot,            // committed when the transaction begins
+  newest,            // also what is not committed
+  newest_committed,  // committed when the operation begins
+  snapshot,          // committed when the transaction begins
 };
 
 // A write met a version that another transaction committed. `snapshot_ts` is 0 where `read_view` is not
@@ -68,8 +70,8 @@ class IsolationPolicy {
   [[nodiscard]] virtual ReadLocks read_locks() const noexcept { return ReadLocks::none; }
 
   // Whether what it reads is remembered, and it fails rather than commit where no serial order is left
-  // (serializable snapshot isolation). Needs the view `snapshot`, and `conflict` where a write meets a version
-  // that is newer than that.
+  // (serializable snapshot isolation). Needs the view `snapshot`, and `conflict` where a write meets a
+  // version that is newer than that.
   [[nodiscard]] virtual bool tracks_conflicts() const noexcept { return false; }
 
   // Whether `begin` waits until no other transaction writes, and no other one may write before its end.

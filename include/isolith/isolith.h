@@ -4,6 +4,7 @@
 #include "isolith/database.h"
 #include "isolith/isolation.h"
 #include "isolith/key_encoding.h"
+#include "isolith/observer.h"
 #include "isolith/options.h"
 #include "isolith/status.h"
 #include "isolith/transaction.h"

@@ -51,6 +51,13 @@ enum class DeadlockVictim : std::uint8_t {
   last_to_wait,   // the one whose wait closed the circle: it depends on the order of waits alone
 };
 
+// When a transaction of the level serializable_ssi fails.
+enum class ConflictTest : std::uint8_t {
+  circle,               // where it and others that committed are as in no serial order
+  dangerous_structure,  // where one that overlaps comes before it, it before a third, and the third committed
+                        // first: as in PostgreSQL. It looks at less and fails more often without need
+};
+
 struct LockOptions {
   // The longest wait for another transaction, in milliseconds; 0: no limit. Past it the call fails with
   // conflict/lock_timeout, and its transaction is over. Deadlocks are found at once whatever this says.
@@ -63,6 +70,14 @@ struct LockOptions {
   // table becomes one range, from the first key to the last: others may then wait, or meet in a deadlock, for
   // what it did not read, but no lock is lost and no call fails for want of memory.
   std::uint64_t memory_bytes = std::uint64_t{64} << 20;
+
+  ConflictTest conflict_test = ConflictTest::circle;
+
+  // Memory for what transactions of the level serializable_ssi have read, and for those that committed while
+  // one that overlaps lives, in bytes, about. Past it those that committed first are remembered as one, and
+  // what one transaction has read of a table becomes one range: others may then fail without need, but no
+  // conflict is missed and no call fails for want of memory.
+  std::uint64_t tracking_bytes = std::uint64_t{64} << 20;
 };
 
 struct Options {
@@ -77,7 +92,7 @@ struct Options {
   // lock is taken: then nobody may write to the database meanwhile.
   bool read_only = false;
 
-  Isolation default_isolation = Isolation::read_committed;
+  Isolation default_isolation = Isolation::serializable;
   Durability default_durability = Durability::sync;
 
   // The longest that an `async` commit stays off stable storage, in milliseconds: 1 to 60,000.
@@ -111,6 +126,10 @@ struct TransactionOptions {
   std::optional<Durability> durability;
   bool read_only = false;  // no writes and no locks to write: `read_only`; reading with locks is allowed
 
+  // With `read_only` at the level serializable_ssi: `begin` waits until there is a snapshot that is safe
+  // whatever others do. Such a transaction never fails with a conflict, and what it reads is not remembered.
+  bool deferrable = false;
+
   // The longest wait for another transaction, in milliseconds, instead of `LockOptions::timeout_ms`; 0: no
   // limit.
   std::optional<std::uint64_t> lock_timeout_ms;
@@ -119,7 +138,7 @@ struct TransactionOptions {
   // call of `begin`.
   const Snapshot* snapshot = nullptr;
 
-  // Shown in reports (`Database::active_transactions`, `DeadlockReport`). Copied by `begin`; none costs
+  // Shown in reports (`Database::active_transactions`, `ConflictReport`). Copied by `begin`; none costs
   // nothing.
   std::string_view label = {};
 

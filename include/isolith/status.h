@@ -45,7 +45,7 @@ enum class StatusCode : std::uint8_t {
 enum class ConflictReason : std::uint8_t {
   none = 0,
   write_conflict = 1,  // a newer committed version of the key
-  serialization = 2,   // a dangerous structure
+  serialization = 2,   // it and others that committed are as in no serial order
   deadlock = 3,        // this transaction was the victim of a cycle of waits
   lock_timeout = 4,    // waited longer than `LockOptions::timeout_ms` or the transaction's own limit
 };
@@ -54,14 +54,33 @@ enum class ConflictReason : std::uint8_t {
 std::string_view to_string(StatusCode code) noexcept;
 std::string_view to_string(ConflictReason reason) noexcept;
 
-// What a `write_conflict` is about.
+// What a `conflict` is about: who met whom, where, and by which rule one had to fail.
 struct ConflictReport {
-  std::uint64_t transaction = 0;   // the one that failed
-  std::uint64_t snapshot = 0;      // the newest commit that it sees
-  std::uint64_t other = 0;         // whose write it met
-  std::uint64_t other_commit = 0;  // when that was committed, at the latest: by then it was
-  std::string table;
-  std::string key;
+  struct Party {
+    std::uint64_t transaction = 0;  // its number; 0: it is not known
+    std::string label;
+    std::string level;
+    std::string state;         // "failed", "active", "waiting", "committed"
+    std::uint64_t commit = 0;  // of a committed one: the number of its commit, or a later one
+  };
+  // `from` comes before `to` in every serial order, since `to` read what `from` wrote ("wr"), wrote over it
+  // ("ww") or wrote over what `from` read ("rw"). Or `from` waited for `to` ("waits").
+  struct Edge {
+    std::size_t from = 0;  // places among the parties
+    std::size_t to = 0;
+    std::string kind;
+    std::string table;      // empty: the database, or it is not known
+    bool is_whole = false;  // the table or the database as a whole, and no key of it
+    std::string key;        // or where the range begins
+    bool is_range = false;
+    std::optional<std::string> hi;  // of a range; none: the table's end
+  };
+  std::vector<Party> parties;  // the one that failed first
+  std::vector<Edge> edges;     // in order; where they are a circle the last one leads back
+  std::string rule;            // "first updater wins", "no circle of committed transactions",
+                               // "no dangerous structure", "no deadlock", "lock timeout"
+  std::uint64_t snapshot = 0;  // the newest commit that the failed one saw; 0: it had no snapshot
+  bool can_retry_now = false;  // nothing that it met is in the way of a retry at once
 };
 
 // A deadlock as it was found: each member waits for the next one, the last one for the first.
@@ -70,17 +89,17 @@ struct DeadlockReport {
     std::uint64_t transaction = 0;
     std::string label;
     std::string level;
-    std::string wants;                // the mode: "write", "read"; of tables also "intend_write" and so on
-    std::string table;                // empty: the database
-    bool is_whole = false;            // the table or the database as a whole, and no key of it
-    std::string key;                  // or where the range begins
+    std::string wants;      // the mode: "write", "read"; of tables also "intend_write" and so on
+    std::string table;      // empty: the database
+    bool is_whole = false;  // the table or the database as a whole, and no key of it
+    std::string key;        // or where the range begins
     bool is_range = false;
-    std::optional<std::string> hi;    // of a range; none: the table's end
-    std::string blocker_holds;        // how the next one is in the way: "wrote it"
+    std::optional<std::string> hi;  // of a range; none: the table's end
+    std::string blocker_holds;      // how the next one is in the way: "wrote it"
   };
   std::vector<Member> circle;
-  std::uint64_t victim = 0;           // the transaction that failed
-  std::uint64_t found_after_ns = 0;   // since the wait that closed the circle, in nanoseconds
+  std::uint64_t victim = 0;          // the transaction that failed
+  std::uint64_t found_after_ns = 0;  // since the wait that closed the circle, in nanoseconds
 };
 
 // The outcome of a call. `ok` and `not_found` carry no text and allocate nothing.
@@ -92,7 +111,8 @@ class [[nodiscard]] Status {
 
   static Status conflict(ConflictReason reason, std::string message);
   static Status conflict(ConflictReason reason, std::string message, ConflictReport report);
-  static Status conflict(ConflictReason reason, std::string message, DeadlockReport report);
+  static Status conflict(ConflictReason reason, std::string message, ConflictReport report,
+                         DeadlockReport deadlock);
 
   Status(const Status& other);
   Status& operator=(const Status& other);
@@ -111,14 +131,15 @@ class [[nodiscard]] Status {
   // The errno behind `io_error` and `no_space`; 0 where there is none.
   [[nodiscard]] int system_error() const noexcept { return detail_ ? detail_->system_error : 0; }
 
-  // One sentence for a person, empty where the code says it all.
+  // A sentence for a person, of a conflict a paragraph with all that its report has; empty where the code
+  // says it all.
   [[nodiscard]] std::string_view message() const noexcept {
     return detail_ ? std::string_view(detail_->message) : std::string_view();
   }
 
-  // Of a `write_conflict`; null for others.
+  // Of every `conflict` of the database; null for others.
   [[nodiscard]] const ConflictReport* conflict_report() const noexcept {
-    return detail_ && reason_ == ConflictReason::write_conflict ? &detail_->report : nullptr;
+    return detail_ && detail_->conflict ? &*detail_->conflict : nullptr;
   }
 
   // Of a `deadlock`; null for others.
@@ -133,7 +154,7 @@ class [[nodiscard]] Status {
   struct Detail {
     std::string message;
     int system_error = 0;
-    ConflictReport report;
+    std::optional<ConflictReport> conflict;
     std::optional<DeadlockReport> deadlock;
   };
 
@@ -146,8 +167,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                       // NOLINT(google-explicit-constructor)
-  Result(Status status) noexcept : status_(std::move(status)) {}     // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}                   // NOLINT(google-explicit-constructor)
+  Result(Status status) noexcept : status_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const noexcept { return value_.has_value(); }
   explicit operator bool() const noexcept { return ok(); }

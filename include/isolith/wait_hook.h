@@ -22,6 +22,7 @@ enum class WaitKind : std::uint8_t {
   write_lock,       // to write a key, or to read it with a lock, that another transaction wrote or has locked
   range_lock,       // to read a range with a lock in which another one is about to write
   table_lock,       // for a table, or to begin to write, that another one has locked as a whole
+  safe_snapshot,    // to begin, for those whose ends decide whether the snapshot is safe
   checkpoint_gate,  // a checkpoint is fixing its instant (microseconds)
   group_commit,     // another transaction is writing the log for this one too
 };

@@ -63,6 +63,7 @@ TEST(WaitHookTest, WakesAllWaitersAndOrdersWhatCameBefore) {
 
 TEST(WaitHookTest, NamesItsKinds) {
   EXPECT_EQ(to_string(WaitKind::write_lock), "write_lock");
+  EXPECT_EQ(to_string(WaitKind::safe_snapshot), "safe_snapshot");
   EXPECT_EQ(to_string(WaitKind::checkpoint_gate), "checkpoint_gate");
   EXPECT_EQ(to_string(WaitKind::group_commit), "group_commit");
   EXPECT_EQ(to_string(static_cast<WaitKind>(99)), "unknown");

@@ -218,8 +218,10 @@ TEST_F(TimelineTest, AConflictNamesTheRuleAndWhoWasFirst) {
   done(0, 3);
   end(0, TransactionEnd::committed);
   Operation& failed = done(1, 2, OperationEnd::failed);
-  failed.status =
-      Status::conflict(ConflictReason::write_conflict, "T8 met T7", {8, 1, 7, 2, "accounts", "alice"});
+  ConflictReport report;
+  report.parties = {{8, "", "snapshot", "failed", 0}, {7, "", "", "committed", 2}};
+  report.edges = {{1, 0, "ww", "accounts", false, "alice", false, {}}};
+  failed.status = Status::conflict(ConflictReason::write_conflict, "T8 met T7", report);
   end(1, TransactionEnd::failed);
   done(1, 3, OperationEnd::passed_over);
   EXPECT_THAT(lane_of(4), ElementsAre("put accounts/alice = 7", "fails: write_conflict"));

@@ -46,10 +46,12 @@ TEST_F(SnapshotTest, TheFirstUpdaterWinsAndTheOtherLearnsWhoItWas) {
   EXPECT_FALSE(second.active());
   const ConflictReport* report = status.conflict_report();
   ASSERT_NE(report, nullptr);
-  EXPECT_EQ(report->other, winner);
-  EXPECT_EQ(report->table, "t");
-  EXPECT_EQ(report->key, "k");
-  EXPECT_GT(report->other_commit, report->snapshot);
+  ASSERT_EQ(report->parties.size(), 2U);
+  EXPECT_EQ(report->parties[1].transaction, winner);
+  ASSERT_EQ(report->edges.size(), 1U);
+  EXPECT_EQ(report->edges[0].table, "t");
+  EXPECT_EQ(report->edges[0].key, "k");
+  EXPECT_GT(report->parties[1].commit, report->snapshot);
   EXPECT_NE(status.to_string().find("t/k was written by T" + std::to_string(winner)), std::string::npos)
       << status.to_string();
 }
