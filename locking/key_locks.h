@@ -122,8 +122,8 @@ class KeyLocks {
   static bool has_mark_in(const Bucket& bucket, const Reader& reader, const KeyPlace& place) noexcept;
   void take_out(KeyMark& mark);
   void release_newest(Reader& reader);
-  static bool is_blocked_in_line(const Bucket& bucket, const Reader& reader, const KeyPlace& place, bool passes,
-                                 const Request* request, Mode mode);
+  static bool is_blocked_in_line(const Bucket& bucket, const Reader& reader, const KeyPlace& place,
+                                 bool passes, const Request* request, Mode mode);
   static void unlink(Bucket& bucket, Request& request);
   static KeyMark& make_mark(Reader& reader, const KeyPlace& place);
 

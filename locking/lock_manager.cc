@@ -290,14 +290,15 @@ std::vector<LockManager::Listed> LockManager::list(const std::vector<TableLocks*
     one.key = mark.key;
   });
   for (TableLocks* table : tables) {
-    table->visit_ranges([&](const Reader& owner, const std::string& lo, const std::optional<std::string>& hi) {
-      Listed& one = listed.emplace_back();
-      one.transaction = number_of(static_cast<const Owner&>(owner));
-      one.table = table;
-      one.key = lo;
-      one.is_range = true;
-      one.hi = hi;
-    });
+    table->visit_ranges(
+        [&](const Reader& owner, const std::string& lo, const std::optional<std::string>& hi) {
+          Listed& one = listed.emplace_back();
+          one.transaction = number_of(static_cast<const Owner&>(owner));
+          one.table = table;
+          one.key = lo;
+          one.is_range = true;
+          one.hi = hi;
+        });
     table->visit_whole([&](const Owner& owner, Mode mode) {
       Listed& one = listed.emplace_back();
       one.transaction = number_of(owner);

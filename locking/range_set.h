@@ -1,8 +1,8 @@
 // RangeSet: which readers have read which parts of a table's key space, exactly.
 //
-// The key space is cut into segments at every end of a range; a segment has the readers of all ranges over it.
-// So a key is covered by exactly those readers whose ranges contain it: no neighbour, page or gap is locked
-// along with them.
+// The key space is cut into segments at every end of a range; a segment has the readers of all ranges over
+// it. So a key is covered by exactly those readers whose ranges contain it: no neighbour, page or gap is
+// locked along with them.
 //
 // Invariants:
 //   1. The first segment begins at the empty key; each reaches to the next one's beginning, the last to the
@@ -38,8 +38,8 @@ class RangeSet {
   [[nodiscard]] bool empty() const noexcept {
     return segments_.size() == 1 && segments_.begin()->second.empty();
   }
-  // `visit(const Reader&, const std::string& lo, const std::optional<std::string>& hi)` for each reader of each
-  // segment.
+  // `visit(const Reader&, const std::string& lo, const std::optional<std::string>& hi)` for each reader of
+  // each segment.
   template <typename Visit>
   void visit(const Visit& visit) const {
     for (auto segment = segments_.begin(); segment != segments_.end(); ++segment) {

@@ -158,8 +158,8 @@ bool SerializationGraph::is_read(const Tracked* writer, const KeyPlace& place) {
   return is_read;
 }
 
-// A mark is met under its bucket's mutex, or the table's: so its reader is one that was not given back yet. If
-// it was taken out already it is nobody's predecessor any more.
+// A mark is met under its bucket's mutex, or the table's: so its reader is one that was not given back yet.
+// If it was taken out already it is nobody's predecessor any more.
 void SerializationGraph::write(Tracked& writer, const KeyPlace& place, TransactionId over, bool erases) {
   const auto meet = [&](Reader& met) {
     auto& reader = static_cast<Tracked&>(met);
@@ -174,7 +174,8 @@ void SerializationGraph::write(Tracked& writer, const KeyPlace& place, Transacti
   const std::lock_guard lock(mutex_);
   if (erases && !std::exchange(writer.has_erased, true)) ++erasers_;
   if (!has_before) return;
-  if (Tracked* const before = find_writer(over)) add_edge(*before, writer, Dependency::ww, place.locks, place.key);
+  if (Tracked* const before = find_writer(over))
+    add_edge(*before, writer, Dependency::ww, place.locks, place.key);
 }
 
 // ---- circles ----
@@ -189,8 +190,8 @@ bool SerializationGraph::leads_to(const Tracked& from, const Tracked& at, bool h
   if (!at.is_serializable && (is_seen || has_in)) return true;
   if (at.commit_ts < from.bridged_until) return true;
   if (at.has_erased && at.commit_ts <= traceless_ts && (is_seen || has_in)) return true;
-  const bool is_bridged = at.commit_ts < newest_untracked_.load(std::memory_order_acquire) ||
-                          at.commit_ts <= newest_loose_;
+  const bool is_bridged =
+      at.commit_ts < newest_untracked_.load(std::memory_order_acquire) || at.commit_ts <= newest_loose_;
   return is_bridged && has_in;
 }
 
@@ -200,7 +201,8 @@ std::optional<std::string> SerializationGraph::search(Tracked& from, std::uint64
                         return edge.from->commit_ts != 0;
                       });
   if (from.out_unknown != 0 && has_in) {
-    return name_of(from) + " read what was written over by a transaction that is not known any more: run it again";
+    return name_of(from) +
+           " read what was written over by a transaction that is not known any more: run it again";
   }
   if (from.out.empty()) return std::nullopt;
   const std::uint64_t search = ++searches_;

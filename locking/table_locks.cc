@@ -88,7 +88,8 @@ bool TableLocks::covers(const Owner& owner, std::string_view key) {
 void TableLocks::find_blockers(Request& request) {
   const std::lock_guard lock(mutex_);
   for (Reader* other : ranges_.readers_at(request.key)) {
-    if (other != request.owner) request.add_blocker(Blocker::of(static_cast<Owner&>(*other), Hold::read_range));
+    if (other != request.owner)
+      request.add_blocker(Blocker::of(static_cast<Owner&>(*other), Hold::read_range));
   }
 }
 

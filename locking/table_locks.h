@@ -124,7 +124,7 @@ class TableLocks {
   Request* line_ = nullptr;
   std::atomic<std::uint64_t> ranges_held_{0};     // ranges of all owners
   std::atomic<std::uint64_t> ranges_tracked_{0};  // and those that keep nobody out
-  std::atomic<std::uint32_t> whole_{0};        // holders and requests in line
+  std::atomic<std::uint32_t> whole_{0};           // holders and requests in line
 };
 
 }  // namespace isolith::locking

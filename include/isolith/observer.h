@@ -28,12 +28,12 @@ struct BeginEvent {
   std::uint64_t transaction = 0;  // names it in events: no other one has this since the database was opened
   std::string_view level;
   std::string_view label;
-  std::uint64_t snapshot = 0;     // the newest commit that it sees; 0: its level has no snapshot
+  std::uint64_t snapshot = 0;  // the newest commit that it sees; 0: its level has no snapshot
   bool read_only = false;
 };
 
-// A row that was read, or a key that was found absent. Rows of a cursor come when it leaves the batch in which
-// it copied them, those alone that it stood on.
+// A row that was read, or a key that was found absent. Rows of a cursor come when it leaves the batch in
+// which it copied them, those alone that it stood on.
 struct ReadEvent {
   std::uint64_t transaction = 0;
   std::string_view table;
