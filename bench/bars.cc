@@ -10,10 +10,6 @@
 
 namespace isolith::bench {
 
-void require_ok(const Status& status, std::string_view what) {
-  require(status.ok(), std::string(what) + ": " + status.to_string());
-}
-
 Database open_database(const std::string& path, const Options& options) {
   Result<Database> database = Database::open(path, options);
   require_ok(database.status(), "opening " + path);

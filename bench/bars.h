@@ -46,6 +46,5 @@ void load(Database& database, const Table& table, const Keys& keys);
 // Opens, or ends the program.
 Database open_database(const std::string& path, const Options& options);
 Table open_bench_table(Database& database);
-void require_ok(const Status& status, std::string_view what);
 
 }  // namespace isolith::bench

@@ -15,11 +15,6 @@ constexpr std::uint64_t kHotKeys = 1000;
 constexpr std::uint64_t kUpdates = 10'000'000;
 constexpr std::uint64_t kUpdatesEachTime = 1'000'000;
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 double cpu_seconds(const std::function<void()>& body) {
   const CpuSeconds begin = CpuSeconds::now();
   body();

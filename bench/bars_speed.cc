@@ -3,7 +3,6 @@
 // The two sides take turns, so that a machine that is busy for a while is busy for both; the ratio is that of
 // the medians. CPU time of the thread counts; the engine's background threads are named beside it
 // (`process`).
-#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -22,11 +21,6 @@ struct Sides {
   Map& map;
   Keys order;  // to look rows up in
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 struct Timing {
   std::vector<double> thread;

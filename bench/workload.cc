@@ -46,8 +46,12 @@ Keys::Keys(std::uint64_t count, KeyKind kind, bool scrambled) : bytes_(count * k
         put_big_endian(key, mix(n));
         put_big_endian(key + 8, mix(~n));
         break;
-      case KeyKind::hex: put_digits(key, mix(n), 16); break;
-      case KeyKind::decimal: put_digits(key, n, 10); break;
+      case KeyKind::hex:
+        put_digits(key, mix(n), 16);
+        break;
+      case KeyKind::decimal:
+        put_digits(key, n, 10);
+        break;
     }
   }
   if (scrambled) {
@@ -119,6 +123,15 @@ void require(bool holds, std::string_view what) {
   if (holds) return;
   std::fprintf(stderr, "failed: %.*s\n", static_cast<int>(what.size()), what.data());
   std::exit(2);
+}
+
+void require_ok(const Status& status, std::string_view what) {
+  if (!status.ok()) require(false, std::string(what) + ": " + status.to_string());
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
 }  // namespace isolith::bench

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "isolith/status.h"
+
 namespace isolith::bench {
 
 inline constexpr std::size_t kKeyBytes = 16;
@@ -96,5 +98,9 @@ class ScratchDirectory {
 
 // Prints what failed and ends the program: a benchmark that failed has no figures.
 void require(bool holds, std::string_view what);
+void require_ok(const Status& status, std::string_view what);
+
+// The one in the middle; of an even number the upper one. At least one value.
+double median(std::vector<double> values);
 
 }  // namespace isolith::bench
