@@ -54,7 +54,7 @@ Reach reach_of(Isolation level) {
   return {};
 }
 
-// A level that refuses no write.
+// A level that refuses nothing: no write, and at serializable_ssi no commit.
 class Overwriting final : public IsolationPolicy {
  public:
   explicit Overwriting(Isolation level) : level_(policy_of(level)) {}
@@ -72,8 +72,8 @@ class Overwriting final : public IsolationPolicy {
 
 const IsolationPolicy& overwriting(Isolation level) {
   static const std::array<Overwriting, kLevels.size()> policies{
-      Overwriting(kLevels[0]), Overwriting(kLevels[1]), Overwriting(kLevels[2]),
-      Overwriting(kLevels[3]), Overwriting(kLevels[4]), Overwriting(kLevels[5])};
+      Overwriting(kLevels[0]), Overwriting(kLevels[1]), Overwriting(kLevels[2]), Overwriting(kLevels[3]),
+      Overwriting(kLevels[4]), Overwriting(kLevels[5]), Overwriting(kLevels[6])};
   const auto at = std::find(kLevels.begin(), kLevels.end(), level);
   return policies[static_cast<std::size_t>(at - kLevels.begin())];
 }
@@ -94,12 +94,12 @@ class Session final : public EngineSession {
   Status begin(const BeginOptions& options) override {
     const std::optional<Isolation> level = parse_isolation(options.level);
     if (!level) return {StatusCode::invalid_argument, "isolith has no level of this name"};
-    if (options.deferrable) {
-      return {StatusCode::invalid_argument,
-              "isolith has no level yet at which a transaction can be deferrable"};
+    if (options.deferrable && !options.read_only) {
+      return {StatusCode::invalid_argument, "isolith lets only a session that is read only be deferrable"};
     }
     TransactionOptions begin_options(*level);
     begin_options.read_only = options.read_only;
+    begin_options.deferrable = options.deferrable;
     if (shared_.refusals == Refusals::overwrite) begin_options.policy = &overwriting(*level);
     Result<Transaction> transaction = shared_.database->begin(begin_options);
     if (!transaction.ok()) return transaction.status();

@@ -30,21 +30,21 @@ bool KeyLocks::is_at(const KeyMark& mark, const KeyPlace& place) noexcept {
   return mark.hash == place.hash && mark.locks == &place.locks && mark.key == place.key;
 }
 
-bool KeyLocks::has_mark_in(const Bucket& bucket, const Reader& reader, const KeyPlace& place) noexcept {
+bool KeyLocks::has_mark_in(const Bucket& bucket, const Owner& owner, const KeyPlace& place) noexcept {
   for (const KeyMark* mark = bucket.marks; mark != nullptr; mark = mark->next_in_bucket) {
-    if (mark->reader == &reader && is_at(*mark, place)) return true;
+    if (mark->owner == &owner && is_at(*mark, place)) return true;
   }
   return false;
 }
 
 // Whether somebody in line goes before: a write, or, for a write, anybody; up to the request itself, or the
 // line's end where it does not stand there yet.
-bool KeyLocks::is_blocked_in_line(const Bucket& bucket, const Reader& reader, const KeyPlace& place,
+bool KeyLocks::is_blocked_in_line(const Bucket& bucket, const Owner& owner, const KeyPlace& place,
                                   bool passes, const Request* request, Mode mode) {
   if (passes) return false;
   for (const Request* other = bucket.line; other != nullptr && other != request;
        other = other->next_in_queue) {
-    if (other->owner != &reader && is_for(*other, place) &&
+    if (other->owner != &owner && is_for(*other, place) &&
         (mode == Mode::write || other->mode == Mode::write)) {
       return true;
     }
@@ -52,59 +52,59 @@ bool KeyLocks::is_blocked_in_line(const Bucket& bucket, const Reader& reader, co
   return false;
 }
 
-KeyMark& KeyLocks::make_mark(Reader& reader, const KeyPlace& place) {
-  KeyMark* mark = reader.spare_marks;
+KeyMark& KeyLocks::make_mark(Owner& owner, const KeyPlace& place) {
+  KeyMark* mark = owner.spare_marks;
   if (mark != nullptr) {
-    reader.spare_marks = mark->next_of_owner;
-    --reader.spare_marks_count;
+    owner.spare_marks = mark->next_of_owner;
+    --owner.spare_marks_count;
   } else {
     mark = new KeyMark;
   }
-  mark->reader = &reader;
+  mark->owner = &owner;
   mark->locks = &place.locks;
   mark->table = place.table;
   mark->hash = place.hash;
   mark->key = place.key;
-  mark->next_of_owner = reader.marks;
-  reader.marks = mark;
-  reader.bytes += sizeof(KeyMark) + mark->key.size();
+  mark->next_of_owner = owner.marks;
+  owner.marks = mark;
+  owner.bytes += sizeof(KeyMark) + mark->key.size();
   return *mark;
 }
 
-KeyLocks::Entered KeyLocks::enter(Reader& reader, const KeyPlace& place, bool may_pass, Request* request) {
+KeyLocks::Entered KeyLocks::enter(Owner& owner, const KeyPlace& place, bool may_pass, Request* request) {
   Bucket& bucket = bucket_of(place.hash);
   const std::lock_guard lock(bucket.mutex);
-  if (has_mark_in(bucket, reader, place)) return Entered::already;
-  if (bucket.line != nullptr && is_blocked_in_line(bucket, reader, place, may_pass, request, Mode::read)) {
+  if (has_mark_in(bucket, owner, place)) return Entered::already;
+  if (bucket.line != nullptr && is_blocked_in_line(bucket, owner, place, may_pass, request, Mode::read)) {
     return Entered::behind_a_write;
   }
-  KeyMark& mark = make_mark(reader, place);
+  KeyMark& mark = make_mark(owner, place);
   mark.next_in_bucket = bucket.marks;
   bucket.marks = &mark;
   if (request != nullptr && request->is_queued) unlink(bucket, *request);
   return Entered::now;
 }
 
-bool KeyLocks::has_mark(const Reader& reader, const KeyPlace& place) {
+bool KeyLocks::has_mark(const Owner& owner, const KeyPlace& place) {
   Bucket& bucket = bucket_of(place.hash);
   const std::lock_guard lock(bucket.mutex);
-  return has_mark_in(bucket, reader, place);
+  return has_mark_in(bucket, owner, place);
 }
 
-bool KeyLocks::may_write(const Reader& reader, const KeyPlace& place, bool may_pass, const Request* request) {
+bool KeyLocks::may_write(const Owner& owner, const KeyPlace& place, bool may_pass, const Request* request) {
   Bucket& bucket = bucket_of(place.hash);
   const std::lock_guard lock(bucket.mutex);
   bool is_holder = false;
   for (const KeyMark* mark = bucket.marks; mark != nullptr; mark = mark->next_in_bucket) {
     if (!is_at(*mark, place)) continue;
-    if (mark->reader != &reader) {
+    if (mark->owner != &owner) {
       if (base::is_mutant(base::Mutant::upgrade_jumps_queue) && may_pass) continue;
       return false;
     }
     is_holder = true;
   }
   return bucket.line == nullptr ||
-         !is_blocked_in_line(bucket, reader, place, may_pass || is_holder, request, Mode::write);
+         !is_blocked_in_line(bucket, owner, place, may_pass || is_holder, request, Mode::write);
 }
 
 // ---- the line ----
@@ -141,8 +141,8 @@ void KeyLocks::find_blockers(Request& request, const KeyPlace& place) {
   const std::lock_guard lock(bucket.mutex);
   if (request.mode == Mode::write) {
     for (const KeyMark* mark = bucket.marks; mark != nullptr; mark = mark->next_in_bucket) {
-      if (mark->reader == request.owner || !is_at(*mark, place)) continue;
-      request.add_blocker(Blocker::of(static_cast<Owner&>(*mark->reader), Hold::read_key));
+      if (mark->owner == request.owner || !is_at(*mark, place)) continue;
+      request.add_blocker(Blocker::of(*mark->owner, Hold::read_key));
     }
   }
   if (request.may_pass || request.is_holder) return;
@@ -166,32 +166,32 @@ void KeyLocks::take_out(KeyMark& mark) {
   *at = mark.next_in_bucket;
 }
 
-// The newest of the reader's, to be used again.
-void KeyLocks::release_newest(Reader& reader) {
-  KeyMark* const mark = reader.marks;
+// The newest of the owner's, to be used again.
+void KeyLocks::release_newest(Owner& owner) {
+  KeyMark* const mark = owner.marks;
   take_out(*mark);
-  reader.marks = mark->next_of_owner;
-  reader.bytes -= sizeof(KeyMark) + mark->key.size();
-  if (reader.spare_marks_count < kSpareMarksMax) {
-    ++reader.spare_marks_count;
-    mark->next_of_owner = reader.spare_marks;
-    reader.spare_marks = mark;
+  owner.marks = mark->next_of_owner;
+  owner.bytes -= sizeof(KeyMark) + mark->key.size();
+  if (owner.spare_marks_count < kSpareMarksMax) {
+    ++owner.spare_marks_count;
+    mark->next_of_owner = owner.spare_marks;
+    owner.spare_marks = mark;
   } else {
     delete mark;
   }
 }
 
-void KeyLocks::release(Reader& reader) {
-  while (reader.marks != nullptr) release_newest(reader);
+void KeyLocks::release(Owner& owner) {
+  while (owner.marks != nullptr) release_newest(owner);
 }
 
-void KeyLocks::take_back(Reader& reader, const KeyPlace& place) {
-  if (reader.marks != nullptr && is_at(*reader.marks, place)) release_newest(reader);
+void KeyLocks::take_back(Owner& owner, const KeyPlace& place) {
+  if (owner.marks != nullptr && is_at(*owner.marks, place)) release_newest(owner);
 }
 
-void KeyLocks::free_spare(Reader& reader) noexcept {
-  while (reader.spare_marks != nullptr)
-    delete std::exchange(reader.spare_marks, reader.spare_marks->next_of_owner);
+void KeyLocks::free_spare(Owner& owner) noexcept {
+  while (owner.spare_marks != nullptr)
+    delete std::exchange(owner.spare_marks, owner.spare_marks->next_of_owner);
 }
 
 }  // namespace isolith::locking

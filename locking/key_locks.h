@@ -45,7 +45,7 @@ std::uint64_t hash_of(TableId table, std::string_view key) noexcept;
 struct KeyMark {
   KeyMark* next_in_bucket = nullptr;
   KeyMark* next_of_owner = nullptr;
-  Reader* reader = nullptr;
+  Owner* owner = nullptr;
   TableLocks* locks = nullptr;
   TableId table{};
   std::uint64_t hash = 0;
@@ -62,26 +62,16 @@ class KeyLocks {
   enum class Entered : std::uint8_t { already, now, behind_a_write };
   // Enters a mark, unless a write of somebody else's stands in line and `may_pass` is false. Takes the
   // request out of line, if there is one, when the mark is in.
-  Entered enter(Reader& reader, const KeyPlace& place, bool may_pass, Request* request);
+  Entered enter(Owner& owner, const KeyPlace& place, bool may_pass, Request* request);
 
   // Takes a mark back that was entered a moment ago and whose key was not read.
-  void take_back(Reader& reader, const KeyPlace& place);
+  void take_back(Owner& owner, const KeyPlace& place);
 
-  [[nodiscard]] bool has_mark(const Reader& reader, const KeyPlace& place);
+  [[nodiscard]] bool has_mark(const Owner& owner, const KeyPlace& place);
 
   // Whether nobody else has a mark and nobody stands before the owner: before `request`, where he is in line.
-  [[nodiscard]] bool may_write(const Reader& reader, const KeyPlace& place, bool may_pass,
+  [[nodiscard]] bool may_write(const Owner& owner, const KeyPlace& place, bool may_pass,
                                const Request* request);
-
-  // Calls `visit(Reader&)` for each that has a mark there, with the bucket's mutex held.
-  template <typename Visit>
-  void visit_readers(const KeyPlace& place, const Visit& visit) {
-    Bucket& bucket = bucket_of(place.hash);
-    const std::lock_guard lock(bucket.mutex);
-    for (KeyMark* mark = bucket.marks; mark != nullptr; mark = mark->next_in_bucket) {
-      if (is_at(*mark, place)) visit(*mark->reader);
-    }
-  }
 
   // Puts the request in line; those that hold something there go before those that do not.
   void stand_in_line(Request& request, const KeyPlace& place);
@@ -91,10 +81,10 @@ class KeyLocks {
   void find_blockers(Request& request, const KeyPlace& place);
 
   // Takes out all marks of the owner.
-  void release(Reader& reader);
+  void release(Owner& owner);
 
   // Frees what an owner keeps to use again.
-  static void free_spare(Reader& reader) noexcept;
+  static void free_spare(Owner& owner) noexcept;
 
   // Calls `visit(const KeyMark&)` for all marks, a bucket at a time.
   template <typename Visit>
@@ -119,13 +109,13 @@ class KeyLocks {
   [[nodiscard]] Bucket& bucket_of(std::uint64_t hash) const noexcept { return buckets_[hash % kBuckets]; }
   static bool is_for(const Request& request, const KeyPlace& place) noexcept;
   static bool is_at(const KeyMark& mark, const KeyPlace& place) noexcept;
-  static bool has_mark_in(const Bucket& bucket, const Reader& reader, const KeyPlace& place) noexcept;
+  static bool has_mark_in(const Bucket& bucket, const Owner& owner, const KeyPlace& place) noexcept;
   void take_out(KeyMark& mark);
-  void release_newest(Reader& reader);
-  static bool is_blocked_in_line(const Bucket& bucket, const Reader& reader, const KeyPlace& place,
-                                 bool passes, const Request* request, Mode mode);
+  void release_newest(Owner& owner);
+  static bool is_blocked_in_line(const Bucket& bucket, const Owner& owner, const KeyPlace& place, bool passes,
+                                 const Request* request, Mode mode);
   static void unlink(Bucket& bucket, Request& request);
-  static KeyMark& make_mark(Reader& reader, const KeyPlace& place);
+  static KeyMark& make_mark(Owner& owner, const KeyPlace& place);
 
   std::unique_ptr<Bucket[]> buckets_;
 };

@@ -285,20 +285,19 @@ std::vector<LockManager::Listed> LockManager::list(const std::vector<TableLocks*
   const auto number_of = [](const Owner& owner) { return owner.number.load(std::memory_order_relaxed); };
   keys_.visit_marks([&](const KeyMark& mark) {
     Listed& one = listed.emplace_back();
-    one.transaction = number_of(static_cast<const Owner&>(*mark.reader));
+    one.transaction = number_of(*mark.owner);
     one.table = mark.locks;
     one.key = mark.key;
   });
   for (TableLocks* table : tables) {
-    table->visit_ranges(
-        [&](const Reader& owner, const std::string& lo, const std::optional<std::string>& hi) {
-          Listed& one = listed.emplace_back();
-          one.transaction = number_of(static_cast<const Owner&>(owner));
-          one.table = table;
-          one.key = lo;
-          one.is_range = true;
-          one.hi = hi;
-        });
+    table->visit_ranges([&](const Owner& owner, const std::string& lo, const std::optional<std::string>& hi) {
+      Listed& one = listed.emplace_back();
+      one.transaction = number_of(owner);
+      one.table = table;
+      one.key = lo;
+      one.is_range = true;
+      one.hi = hi;
+    });
     table->visit_whole([&](const Owner& owner, Mode mode) {
       Listed& one = listed.emplace_back();
       one.transaction = number_of(owner);

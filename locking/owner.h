@@ -40,18 +40,7 @@ struct HeldRange {
 // Numbers of transactions that only read begin behind this one: no writer's gets there.
 inline constexpr std::uint64_t kReaderNumber = std::uint64_t{1} << 62;
 
-// Whoever has read something that is remembered: with a lock (`Owner`), or so that conflicts are found
-// (`Tracked`, serialization_graph.h).
-struct Reader {
-  KeyMark* marks = nullptr;        // keys that it read, newest first
-  KeyMark* spare_marks = nullptr;  // to be used again
-  std::size_t spare_marks_count = 0;
-  std::vector<HeldRange> ranges;
-  std::uint64_t bytes = 0;       // of memory for marks and ranges
-  std::uint64_t bytes_told = 0;  // of them, counted in a sum of all
-};
-
-struct Owner : Reader {
+struct Owner {
   static constexpr std::size_t kIntents = 8;
 
   std::atomic<std::uint64_t> epoch{0};
@@ -67,7 +56,13 @@ struct Owner : Reader {
 
   Request* request = nullptr;  // what it waits for; under the graph's mutex
 
+  KeyMark* marks = nullptr;        // keys that it read with a lock, newest first
+  KeyMark* spare_marks = nullptr;  // to be used again
+  std::size_t spare_marks_count = 0;
+  std::vector<HeldRange> ranges;
   std::vector<TableLocks*> tables;  // that it locked as a whole
+  std::uint64_t bytes = 0;          // of memory for marks and ranges
+  std::uint64_t bytes_told = 0;     // of them, counted in the manager's sum
   std::size_t intents = 0;          // places of `intends` in use
   bool is_locking = false;          // it is counted among those who hold marks
 };

@@ -10,7 +10,7 @@ namespace isolith::locking {
 namespace {
 
 // `[lo, hi)` put together with what the owner has, where they touch; otherwise a range of its own.
-void hold_range(Reader& owner, TableLocks& table, std::string_view lo, const std::optional<std::string>& hi) {
+void hold_range(Owner& owner, TableLocks& table, std::string_view lo, const std::optional<std::string>& hi) {
   if (!owner.ranges.empty()) {
     // A cursor goes on from where it was.
     HeldRange& last = owner.ranges.back();
@@ -40,7 +40,7 @@ bool TableLocks::enter_range(Owner& owner, std::string_view lo, const std::optio
     for (auto waiting = waiting_writes_.lower_bound(lo); waiting != end; ++waiting) {
       Request& write = *waiting->second;
       if (write.owner == &owner) continue;
-      const RangeSet::Readers& readers = ranges_.readers_at(write.key);
+      const RangeSet<Owner>::Readers& readers = ranges_.readers_at(write.key);
       if (std::find(readers.begin(), readers.end(), &owner) != readers.end()) continue;
       is_blocked = true;
       if (blocked != nullptr) blocked->add_blocker(Blocker::of(*write.owner, Hold::came_first));
@@ -57,39 +57,24 @@ bool TableLocks::enter_range(Owner& owner, std::string_view lo, const std::optio
   return true;
 }
 
-void TableLocks::track_range(Reader& reader, std::string_view lo, const std::optional<std::string>& hi) {
-  const std::lock_guard lock(mutex_);
-  const std::size_t before = reader.ranges.size();
-  tracked_.add(reader, lo, hi);
-  hold_range(reader, *this, lo, hi);
-  if (reader.ranges.size() != before) ranges_tracked_.fetch_add(1, std::memory_order_seq_cst);
-}
-
-void TableLocks::untrack_range(Reader& reader, std::string_view lo, const std::optional<std::string>& hi) {
-  const std::lock_guard lock(mutex_);
-  tracked_.remove(reader, lo, hi);
-  ranges_tracked_.fetch_sub(1, std::memory_order_seq_cst);
-}
-
 bool TableLocks::may_write(const Owner& owner, std::string_view key) {
   if (base::is_mutant(base::Mutant::range_ignored_by_writers)) return true;
   const std::lock_guard lock(mutex_);
-  const RangeSet::Readers& readers = ranges_.readers_at(key);
+  const RangeSet<Owner>::Readers& readers = ranges_.readers_at(key);
   return std::all_of(readers.begin(), readers.end(),
-                     [&owner](const Reader* other) { return other == &owner; });
+                     [&owner](const Owner* other) { return other == &owner; });
 }
 
 bool TableLocks::covers(const Owner& owner, std::string_view key) {
   const std::lock_guard lock(mutex_);
-  const RangeSet::Readers& readers = ranges_.readers_at(key);
+  const RangeSet<Owner>::Readers& readers = ranges_.readers_at(key);
   return std::find(readers.begin(), readers.end(), &owner) != readers.end();
 }
 
 void TableLocks::find_blockers(Request& request) {
   const std::lock_guard lock(mutex_);
-  for (Reader* other : ranges_.readers_at(request.key)) {
-    if (other != request.owner)
-      request.add_blocker(Blocker::of(static_cast<Owner&>(*other), Hold::read_range));
+  for (Owner* other : ranges_.readers_at(request.key)) {
+    if (other != request.owner) request.add_blocker(Blocker::of(*other, Hold::read_range));
   }
 }
 

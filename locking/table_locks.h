@@ -24,6 +24,7 @@
 #include "locking/modes.h"
 #include "locking/owner.h"
 #include "locking/range_set.h"
+#include "locking/tracked_ranges.h"
 #include "locking/wait_graph.h"
 
 namespace isolith::locking {
@@ -54,17 +55,9 @@ class TableLocks {
   [[nodiscard]] bool covers(const Owner& owner, std::string_view key);
   void find_blockers(Request& request);
 
-  // ---- ranges that are remembered and keep nobody out (serialization_graph.h) ----
+  // ---- ranges that are remembered and keep nobody out (conflict_tracker.h) ----
 
-  void track_range(Reader& reader, std::string_view lo, const std::optional<std::string>& hi);
-  void untrack_range(Reader& reader, std::string_view lo, const std::optional<std::string>& hi);
-  // Calls `visit(Reader&)` for each that has read a range with the key in it, with the mutex held.
-  template <typename Visit>
-  void visit_tracking(std::string_view key, const Visit& visit) {
-    if (ranges_tracked_.load(std::memory_order_seq_cst) == 0) return;
-    const std::lock_guard lock(mutex_);
-    for (Reader* reader : tracked_.readers_at(key)) visit(*reader);
-  }
+  [[nodiscard]] TrackedRanges& tracked() noexcept { return tracked_; }
 
   // A write that stands in line for `request.key`, for readers of ranges to see.
   void note_waiting(Request& request);
@@ -117,14 +110,13 @@ class TableLocks {
   void unlink(Request& request);
 
   std::mutex mutex_;
-  RangeSet ranges_;
-  RangeSet tracked_;
+  RangeSet<Owner> ranges_;
+  TrackedRanges tracked_;
   std::multimap<std::string, Request*, std::less<>> waiting_writes_;
   std::vector<Whole> holders_;
   Request* line_ = nullptr;
-  std::atomic<std::uint64_t> ranges_held_{0};     // ranges of all owners
-  std::atomic<std::uint64_t> ranges_tracked_{0};  // and those that keep nobody out
-  std::atomic<std::uint32_t> whole_{0};           // holders and requests in line
+  std::atomic<std::uint64_t> ranges_held_{0};  // ranges of all owners
+  std::atomic<std::uint32_t> whole_{0};        // holders and requests in line
 };
 
 }  // namespace isolith::locking

@@ -35,6 +35,7 @@
 #include "btree/btree.h"
 #include "btree/page_chain.h"
 #include "isolith/database.h"
+#include "locking/conflict_tracker.h"
 #include "locking/lock_manager.h"
 #include "mvcc/held_versions.h"
 #include "mvcc/live_snapshots.h"
@@ -230,11 +231,20 @@ class Core {
   }
 
   // core_serializable.cc
+  Status begin_tracked(TransactionState& state, bool waits);
+  Status wait_until_safe(TransactionState& state, bool& is_safe);
+  static Status unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& holders);
+  void stop_tracking(TransactionState& state);
+  static locking::AccessSets& untracked_access(TransactionState& state);
   void track_key(TransactionState& state, const TableInfo& table, std::string_view key);
-  void note_read(TransactionState& state, const TableInfo& table, std::string_view key, const Found& found);
-  void note_write(TransactionState& state, const Change& change);
-  Status check_serializable(TransactionState& state);
-  void leave_word(TransactionState& state);
+  void note_read(TransactionState& state, const Found& found);
+  static void note_table(const TransactionState& state, const TableInfo& table);
+  void collect_access(const TransactionState& state, locking::AccessSets& sets);
+  void find_readers(TransactionState& state, locking::MetReaders& readers);
+  Status test_serializable(TransactionState& state, Timestamp ts);
+  Status commit_tracked_reader(TransactionState& state);
+  void commit_access(TransactionState& state, Timestamp ts);
+  Status serialization_conflict(const TransactionState& state, const locking::Circle& circle) const;
 
   // core_write.cc
   enum class Outcome : std::uint8_t { done, wait, no_room, refused };
@@ -273,6 +283,8 @@ class Core {
 
   // core_end.cc
   Status commit_writes(TransactionState& state);
+  Status commit_in_order(TransactionState& state, const locking::MetReaders& readers, bool is_seen,
+                         std::uint32_t crc, Lsn& end);
   void publish_tables(const TransactionState& state, Timestamp ts);
   void finish(TransactionState& state, Phase phase);
   void end_after(TransactionState& state, const Status& status);
@@ -387,7 +399,7 @@ class Core {
   Slots slots_;
   Gate gate_;
   std::unique_ptr<locking::LockManager> locks_;
-  locking::SerializationGraph graph_;
+  locking::ConflictTracker tracker_;
   RecoveryReport recovery_;
   PageId catalog_root_ = kNoPage;
   std::atomic<std::uint64_t> stamp_{0};

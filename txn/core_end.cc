@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "base/fence.h"
 #include "base/mutant.h"
 #include "txn/core.h"
 
@@ -51,10 +52,13 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
     }
   } else if (state->view == ReadView::snapshot) {
     if (state->policy->tracks_conflicts()) {
-      state->tracked = &graph_.begin(state->policy->name(), options.label, true);
+      if (Status status = begin_tracked(*state, options.deferrable && options.read_only); !status.ok()) {
+        Slots::release(*state);
+        return status;
+      }
+    } else {
+      state->as_of = register_snapshot(*state, !options.read_only);
     }
-    state->as_of = register_snapshot(*state, !options.read_only);
-    if (state->tracked != nullptr) graph_.begin_reading(*state->tracked, raw(state->as_of));
   } else {
     state->start_ts.exchange(published_ts_.load(std::memory_order_acquire) + 1, std::memory_order_seq_cst);
   }
@@ -82,15 +86,12 @@ Status Core::commit(TransactionState& state) {
     if (state.view == ReadView::snapshot && !is_snapshot_intact(state)) return snapshot_failure(state);
     return commit_writes(state);
   }
-  if (state.read_locks != ReadLocks::none || state.policy->runs_alone()) leave_word(state);
-  if (state.tracked != nullptr) {
-    std::optional<std::string> circle = graph_.commit(*state.tracked, published_ts_.load(std::memory_order_seq_cst),
-                                                      traceless_ts_.load(std::memory_order_acquire));
-    if (circle) {
-      Status status = Status::conflict(ConflictReason::serialization, *std::move(circle));
-      end_after(state, status);
-      return status;
-    }
+  if (state.is_tracking()) {
+    TRY(commit_tracked_reader(state));
+  } else if (state.read_locks != ReadLocks::none || state.policy->runs_alone()) {
+    base::full_fence();
+    const Timestamp now{published_ts_.load(std::memory_order_seq_cst)};
+    if (tracker_.is_in_use()) commit_access(state, now);
   }
   const Timestamp seen = state.seen_ts;
   const bool waits = state.durability == Durability::sync && log_ != nullptr && raw(seen) != 0 &&
@@ -115,6 +116,37 @@ void Core::publish_tables(const TransactionState& state, Timestamp ts) {
   }
 }
 
+// What is in the order of commits: the test, the log, and the one store that makes all of it visible.
+Status Core::commit_in_order(TransactionState& state, const locking::MetReaders& readers, bool is_seen,
+                             std::uint32_t crc, Lsn& end) {
+  const TransactionId id = state.own_id();
+  const GateHold inside(gate_, state);
+  const std::lock_guard lock(commit_mutex_);
+  const Timestamp ts{newest_ts_ + 1};
+  if (state.is_tracking()) TRY(test_serializable(state, ts));
+  if (log_ != nullptr) {
+    const Result<Lsn> appended = log_->append(
+        state.spilled ? wal::UnitKind::part_commit : wal::UnitKind::commit, ts, id, state.redo, crc);
+    TRY(appended);
+    end = *appended;
+  }
+  newest_ts_ = raw(ts);
+  if (is_seen) {
+    commit_access(state, ts);
+    locking::ConflictTracker::inform(readers, raw(ts));
+  }
+  if (state.changes_tables) publish_tables(state, ts);
+  // Then the time moves on, so that a snapshot taken now contains it.
+  statuses_->set_committed(id, ts);
+  state.undo->commit_ts = ts;
+  (committed_last_ == nullptr ? committed_first_ : committed_last_->next_committed) = state.undo;
+  committed_last_ = state.undo;
+  published_ts_.store(raw(ts), std::memory_order_release);
+  // Still inside the gate: to a checkpoint it is either in progress or committed, never both.
+  state.undo = nullptr;
+  return {};
+}
+
 Status Core::commit_writes(TransactionState& state) {
   const TransactionId id = state.own_id();
   Status status = writing_health();
@@ -125,40 +157,12 @@ Status Core::commit_writes(TransactionState& state) {
   }
   const std::uint32_t crc = log_ == nullptr ? 0 : base::crc32c(state.redo.data(), state.redo.size());
   Lsn end{};
-  {
-    const GateHold inside(gate_, state);
-    const std::lock_guard lock(commit_mutex_);
-    const Timestamp ts{newest_ts_ + 1};
-    if (state.read_locks != ReadLocks::none || state.policy->runs_alone()) leave_word(state);
-    if (state.tracked != nullptr) {
-      // The check and "committed" are one step; from here on only the log can stop it.
-      std::optional<std::string> circle =
-          graph_.commit(*state.tracked, raw(ts), traceless_ts_.load(std::memory_order_acquire));
-      if (circle) status = Status::conflict(ConflictReason::serialization, *std::move(circle));
-    }
-    if ((state.tracked == nullptr || !state.policy->tracks_conflicts()) && graph_.is_in_use()) {
-      graph_.commit_untracked(raw(ts));
-    }
-    if (status.ok() && log_ != nullptr) {
-      const Result<Lsn> appended = log_->append(
-          state.spilled ? wal::UnitKind::part_commit : wal::UnitKind::commit, ts, id, state.redo, crc);
-      status = appended.status();
-      if (status.ok()) end = *appended;
-    }
-    if (status.ok()) {
-      newest_ts_ = raw(ts);
-      if (state.changes_tables) publish_tables(state, ts);
-      // The one store that makes all of it visible; then the time moves on, so that a snapshot taken now
-      // contains it.
-      statuses_->set_committed(id, ts);
-      state.undo->commit_ts = ts;
-      (committed_last_ == nullptr ? committed_first_ : committed_last_->next_committed) = state.undo;
-      committed_last_ = state.undo;
-      published_ts_.store(raw(ts), std::memory_order_release);
-      // Still inside the gate: to a checkpoint it is either in progress or committed, never both.
-      state.undo = nullptr;
-    }
-  }
+  // Its rows are written: who reads there from now on meets them.
+  base::full_fence();
+  const bool is_seen = tracker_.is_in_use();
+  locking::MetReaders readers;
+  if (is_seen) find_readers(state, readers);
+  status = commit_in_order(state, readers, is_seen, crc, end);
   if (!status.ok()) {
     // A full disk may pass; a log that can not be trusted any more does not.
     if (status.is(StatusCode::conflict)) {
@@ -203,6 +207,7 @@ Status Core::abort(TransactionState& state) {
       fail_writing(status);
       state.phase = Phase::aborted;
       state.broken.store(true, std::memory_order_release);
+      if (state.is_tracking()) stop_tracking(state);
       locks_->end(state.owner);
       return status;
     }
@@ -227,14 +232,7 @@ void Core::end_after(TransactionState& state, const Status& status) {
 // The status is in the table: wake who waits for it, and let the slot go quiet.
 void Core::finish(TransactionState& state, Phase phase) {
   state.phase = phase;
-  if (state.tracked != nullptr) {
-    locking::Tracked& tracked = *std::exchange(state.tracked, nullptr);
-    if (phase == Phase::committed) {
-      graph_.ended(tracked, state.own_id() != kNoTransaction);
-    } else {
-      graph_.aborted(tracked);
-    }
-  }
+  if (state.is_tracking()) tracker_.end(*std::exchange(state.tracked, nullptr), phase == Phase::committed);
   if (state.id.load(std::memory_order_relaxed) != 0) {
     state.id.store(0, std::memory_order_release);
     state.redo.clear();

@@ -52,6 +52,7 @@ Core::Core(const Options& options, base::FileSystem& files, std::string path)
       instance_(random_number() | 1),
       hook_(options.wait_hook != nullptr ? *options.wait_hook : default_wait_hook()),
       gate_(slots_, hook_),
+      tracker_(options_.locks, hook_, published_ts_),
       stamp_(random_number() | 1) {}
 
 Core::~Core() {

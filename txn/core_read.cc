@@ -85,10 +85,7 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   }));
   if (invisible) TRY(find_row_shared(state, table, key, rule, value, found));
   if (!found.exists) note_absence(state);
-  if (state.is_tracking()) {
-    note_read(state, table, key, found);
-    TRY(check_serializable(state));
-  }
+  if (found.superseder != kNoTransaction && state.is_tracking()) note_read(state, found);
   return rule.bounded && !is_snapshot_intact(state) ? snapshot_failure(state) : Status();
 }
 

@@ -1,71 +1,255 @@
-// Serializable snapshot isolation: what is told to the graph of who comes before whom, and when. The argument is
-// in locking/README.md.
+// Serializable snapshot isolation: what the tracker of conflicts is told, and when. The argument is in
+// locking/README.md.
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/fence.h"
-#include "txn/change.h"
 #include "txn/core.h"
 
 namespace isolith::txn {
+namespace {
+
+constexpr std::uint64_t kKeysMax = 65536;  // written by one transaction, and told one by one
+
+std::string_view way_of(locking::Dependency kind) {
+  switch (kind) {
+    case locking::Dependency::wr:
+      return "read what it wrote";
+    case locking::Dependency::ww:
+      return "wrote over what it wrote";
+    case locking::Dependency::rw:
+      return "wrote over what it read";
+  }
+  return "";
+}
+
+std::string_view name_of(locking::Dependency kind) {
+  switch (kind) {
+    case locking::Dependency::wr:
+      return "wr";
+    case locking::Dependency::ww:
+      return "ww";
+    case locking::Dependency::rw:
+      return "rw";
+  }
+  return "";
+}
+
+std::string text_of(const locking::Circle::Member& member) {
+  std::string text = !member.is_known     ? "another transaction"
+                     : member.number == 0 ? "one that only read"
+                                          : locking::name_of(member.number);
+  if (!member.label.empty()) text += " (" + member.label + ")";
+  return text;
+}
+
+}  // namespace
+
+// ---- beginning ----
+
+// Its snapshot counts as that of one that may write: what was erased since leaves its trace until it ends.
+Status Core::begin_tracked(TransactionState& state, bool waits) {
+  if (state.place == nullptr) state.place = &tracker_.make_place();
+  for (;;) {
+    tracker_.begin(*state.place, state.read_only);
+    state.as_of = register_snapshot(state, true);
+    state.tracked = state.place;
+    tracker_.begin_reading(*state.tracked, raw(state.as_of));
+    if (!state.read_only) return {};
+    bool is_safe = tracker_.is_safe_at_once(*state.tracked);
+    if (!is_safe && !waits) return {};
+    Status status;
+    if (!is_safe) status = wait_until_safe(state, is_safe);
+    if (is_safe || !status.ok()) stop_tracking(state);
+    if (!status.ok()) state.snapshot.store(0, std::memory_order_release);
+    if (is_safe || !status.ok()) return status;
+    stop_tracking(state);  // and again, with a later one
+  }
+}
+
+Status Core::wait_until_safe(TransactionState& state, bool& is_safe) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point until = Clock::now() + std::chrono::milliseconds(state.lock_timeout_ms);
+  tracker_.begin_waiting();
+  Status status;
+  for (bool is_decided = false; status.ok();) {
+    const std::uint32_t turn = tracker_.turn().load(std::memory_order_seq_cst);
+    {
+      const std::lock_guard lock(commit_mutex_);
+      is_decided = tracker_.is_decided(*state.tracked, is_safe);
+    }
+    if (is_decided) break;
+    std::vector<std::uint64_t> holders;
+    for (const auto& [place, word] : state.tracked->pending) {
+      holders.push_back(place->number.load(std::memory_order_relaxed));
+    }
+    std::uint64_t left_ms = 0;
+    if (state.lock_timeout_ms != 0) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+      left_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 1));
+    }
+    const WaitInfo info{WaitKind::safe_snapshot,         0, holders.front(), {}, {},
+                        {holders.data(), holders.size()}};
+    if (!hook_.wait(tracker_.turn(), turn, info, left_ms)) status = unsafe_for_long(state, holders);
+  }
+  tracker_.end_waiting();
+  return status;
+}
+
+Status Core::unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& holders) {
+  ConflictReport report;
+  report.rule = "lock timeout";
+  report.parties.push_back({0, {}, std::string(state.policy->name()), "failed", 0});
+  for (const std::uint64_t holder : holders) {
+    report.edges.push_back({0, report.parties.size(), "waits", {}, true, {}, false, {}});
+    report.parties.push_back({holder, {}, {}, "active", 0});
+  }
+  return Status::conflict(ConflictReason::lock_timeout,
+                          "waited " + std::to_string(state.lock_timeout_ms) + " ms for a safe snapshot; " +
+                              std::to_string(holders.size()) + " that may write have not ended",
+                          std::move(report));
+}
+
+void Core::stop_tracking(TransactionState& state) {
+  tracker_.end(*std::exchange(state.tracked, nullptr), false);
+}
+
+// ---- reading ----
 
 void Core::track_key(TransactionState& state, const TableInfo& table, std::string_view key) {
-  graph_.track_key(*state.tracked, place_of(table, key));
+  tracker_.enter_key(*state.tracked, mvcc::VersionStore::hash_of(table.id, key), table.locks.tracked());
 }
 
-// After the key was entered and read.
-void Core::note_read(TransactionState& state, const TableInfo& table, std::string_view key, const Found& found) {
-  const TransactionId own = state.own_id();
-  if (found.writer != kNoTransaction && found.writer != own) {
-    graph_.read_from(*state.tracked, found.writer, table.locks, key);
-  }
-  if (found.superseder == kNoTransaction || found.superseder == own) return;
+// After the key was entered and read: what it read was replaced.
+void Core::note_read(TransactionState& state, const Found& found) {
+  if (found.superseder == state.own_id()) return;
   const mvcc::TransactionStatus status = statuses_->find(found.superseder);
-  // Rolled back meanwhile: nobody has replaced it. In progress: it commits later than all that has.
+  // Rolled back meanwhile: nobody has replaced it, and who does so from now on meets the mark.
   if (status.state == mvcc::TransactionState::aborted) return;
-  const std::uint64_t commit_ts = status.state == mvcc::TransactionState::committed
-                                      ? raw(status.commit_ts)
-                                      : published_ts_.load(std::memory_order_acquire) + 1;
-  graph_.read_under(*state.tracked, found.superseder, std::max(commit_ts, raw(state.as_of) + 1), table.locks, key);
+  const bool is_committed = status.state == mvcc::TransactionState::committed;
+  locking::ConflictTracker::read_under(*state.tracked, found.superseder,
+                                       is_committed ? raw(status.commit_ts) : 0);
 }
 
-// With the leaf latched.
-void Core::note_write(TransactionState& state, const Change& change) {
-  const locking::KeyPlace place = place_of(change.table, change.key);
-  if (state.tracked == nullptr) {
-    if (!graph_.is_read(nullptr, place)) return;
-    state.tracked = &graph_.begin(state.policy->name(), {}, false);
-    graph_.begin_writing(*state.tracked, state.own_id());
+// A table that was made or dropped since the snapshot.
+void Core::note_table(const TransactionState& state, const TableInfo& table) {
+  for (const std::uint64_t ts :
+       {table.created_ts.load(std::memory_order_relaxed), table.dropped_ts.load(std::memory_order_relaxed)}) {
+    if (ts > raw(state.as_of)) locking::ConflictTracker::read_under(*state.tracked, kNoTransaction, ts);
   }
-  graph_.write(*state.tracked, place, change.found ? change.met : kNoTransaction, change.kind == WriteKind::erase);
 }
 
-// A circle of committed ones that it would close does not go away: it fails as soon as it is seen.
-Status Core::check_serializable(TransactionState& state) {
-  std::optional<std::string> circle =
-      graph_.find_circle(*state.tracked, traceless_ts_.load(std::memory_order_acquire));
-  if (!circle) return {};
-  Status status = Status::conflict(ConflictReason::serialization, *std::move(circle));
+// ---- commit ----
+
+// What a transaction that wrote has written.
+void Core::collect_access(const TransactionState& state, locking::AccessSets& sets) {
+  sets.number = state.owner.number.load(std::memory_order_relaxed);
+  sets.level = state.policy->name();
+  if (state.is_described) {
+    const std::lock_guard lock(share_mutex_);
+    if (const auto at = descriptions_.find(state.index); at != descriptions_.end())
+      sets.label = at->second.label;
+  }
+  if (state.undo == nullptr) return;
+  if (state.undo->count > kKeysMax) sets.writes_all = true;
+  for (const mvcc::Version* v = state.undo->newest; v != nullptr; v = v->older_in_log) {
+    if (v->kind == mvcc::VersionKind::drop_table) sets.writes_all = true;
+    const bool is_key = v->kind == mvcc::VersionKind::row || v->kind == mvcc::VersionKind::absent;
+    if (!is_key || state.undo->count > kKeysMax) continue;
+    sets.add_write(v->hash, tables_.find(v->table)->locks.tracked(), v->table, v->key());
+  }
+}
+
+// Empty ones, of a transaction that is not tracked.
+locking::AccessSets& Core::untracked_access(TransactionState& state) {
+  if (state.access == nullptr) state.access = new locking::AccessSets;
+  state.access->clear();
+  return *state.access;
+}
+
+// Before the commit mutex is taken.
+void Core::find_readers(TransactionState& state, locking::MetReaders& readers) {
+  locking::AccessSets& sets = state.is_tracking() ? *state.tracked->sets : untracked_access(state);
+  collect_access(state, sets);
+  sets.finish();
+  tracker_.find_readers(sets, state.tracked, readers);
+}
+
+// With the commit mutex.
+Status Core::test_serializable(TransactionState& state, Timestamp ts) {
+  for (locking::Overwriter& overwriter : state.tracked->overwriters) {
+    if (overwriter.commit_ts != 0) continue;
+    const mvcc::TransactionStatus status = statuses_->find(overwriter.id);
+    if (status.state == mvcc::TransactionState::committed) overwriter.commit_ts = raw(status.commit_ts);
+  }
+  const std::optional<locking::Circle> circle =
+      tracker_.test(*state.tracked, raw(ts), state.own_id() != kNoTransaction);
+  return circle ? serialization_conflict(state, *circle) : Status();
+}
+
+Status Core::commit_tracked_reader(TransactionState& state) {
+  if (tracker_.try_commit_reader(*state.tracked)) return {};
+  Status status;
+  {
+    const std::lock_guard lock(commit_mutex_);
+    collect_access(state, *state.tracked->sets);
+    const std::uint64_t now = published_ts_.load(std::memory_order_relaxed);
+    status = test_serializable(state, Timestamp{now});
+    if (status.ok()) tracker_.commit(*state.tracked, kNoTransaction, now);
+  }
   end_after(state, status);
   return status;
 }
 
-// A transaction that has read with locks, or ran alone, is about to commit: whoever is tracked and writes there
-// later comes after it.
-void Core::leave_word(TransactionState& state) {
-  base::full_fence();
-  if (!graph_.is_in_use()) return;
-  if (state.policy->runs_alone()) graph_.all_was_read();
-  if (state.owner.marks == nullptr && state.owner.ranges.empty()) return;
-  if (state.tracked == nullptr) {
-    state.tracked = &graph_.begin(state.policy->name(), {}, false);
-    if (state.own_id() != kNoTransaction) graph_.begin_writing(*state.tracked, state.own_id());
+// It is about to be published, and its locks are still held. With the commit mutex, if it wrote.
+void Core::commit_access(TransactionState& state, Timestamp ts) {
+  if (state.is_tracking()) return tracker_.commit(*state.tracked, state.own_id(), raw(ts));
+  if (state.undo == nullptr) collect_access(state, untracked_access(state));
+  locking::AccessSets& sets = *state.access;
+  sets.commit_ts = sets.snapshot = raw(ts);
+  sets.reads_all = state.policy->runs_alone();
+  if (state.read_locks == ReadLocks::none && !sets.reads_all) {
+    tracker_.commit_unknown(raw(ts));
+  } else {
+    for (const locking::KeyMark* mark = state.owner.marks; mark != nullptr; mark = mark->next_of_owner) {
+      sets.reads.push_back(mvcc::VersionStore::hash_of(mark->table, mark->key));
+    }
+    for (const locking::HeldRange& range : state.owner.ranges) {
+      sets.ranges.push_back({&range.table->tracked(), range.lo, range.hi});
+    }
   }
-  for (const locking::KeyMark* mark = state.owner.marks; mark != nullptr; mark = mark->next_of_owner) {
-    graph_.track_key(*state.tracked, {*mark->locks, mark->table, mark->key, mark->hash});
+  tracker_.commit_untracked(state.access);
+}
+
+Status Core::serialization_conflict(const TransactionState& state, const locking::Circle& circle) const {
+  ConflictReport report;
+  report.rule = circle.rule;
+  report.snapshot = raw(state.as_of);
+  report.can_retry_now = true;
+  std::string text;
+  const std::size_t size = circle.members.size();
+  for (std::size_t i = 0; i < size; ++i) {
+    const locking::Circle::Member& member = circle.members[i];
+    const locking::Circle::Member& next = circle.members[(i + 1) % size];
+    report.parties.push_back({member.number, member.label, member.level, i == 0 ? "failed" : "committed",
+                              i == 0 ? 0 : member.commit_ts});
+    if (i >= circle.ways.size()) continue;
+    const locking::Circle::Way& way = circle.ways[i];
+    ConflictReport::Edge& edge = report.edges.emplace_back();
+    edge.from = i;
+    edge.to = (i + 1) % size;
+    edge.kind = name_of(way.kind);
+    const TableInfo* const table = way.is_known ? tables_.find(way.table) : nullptr;
+    if (table != nullptr) edge.table = table->name;
+    edge.key = way.key;
+    if (i > 0) text += ", ";
+    text += text_of(member) + " comes before " + text_of(next) + ", which " + std::string(way_of(way.kind));
+    if (way.is_known) text += " at " + locking::describe_key(edge.table, edge.key);
   }
-  for (const locking::HeldRange& range : state.owner.ranges) {
-    graph_.track_range(*state.tracked, *range.table, range.lo, range.hi);
-  }
+  const bool is_whole = circle.ways.size() == size;
+  text += is_whole ? ": no serial order has all of them" : " and may come before it, too";
+  return Status::conflict(ConflictReason::serialization, text + "; run it again", std::move(report));
 }
 
 }  // namespace isolith::txn

@@ -38,7 +38,7 @@ Status Core::begin_writing(TransactionState& state, IfLocked if_locked) {
   state.undo = undo_pool_.take();
   state.id.store(raw(id), std::memory_order_release);
   state.owner.number.store(raw(id), std::memory_order_release);
-  if (state.tracked != nullptr) graph_.begin_writing(*state.tracked, id);
+  if (state.is_tracking()) state.tracked->number.store(raw(id), std::memory_order_relaxed);
   return {};
 }
 
@@ -76,7 +76,6 @@ Status Core::write(TransactionState& state, const Table& handle, std::string_vie
     status = write_row(state, *table, key, kind, value);
   }
   TRY(status);
-  if (state.is_tracking()) TRY(check_serializable(state));
   switch (kind) {
     case WriteKind::put:
     case WriteKind::insert:
@@ -242,7 +241,6 @@ Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status
                          change.request ? &*change.request : nullptr)) {
     return Outcome::wait;
   }
-  if (!is_own && graph_.is_in_use()) note_write(state, change);
   return Outcome::done;
 }
 

@@ -55,6 +55,7 @@ CursorState::CursorState(Core& core, TransactionState& state, const TableInfo& t
 }
 
 CursorState::~CursorState() {
+  stop_reading();
   const bool is_own = rule_.view == ReadView::newest_committed && announcer_ != nullptr;
   if (is_own && state_.serial == serial_ && state_.phase == Phase::active) {
     announcer_->snapshot.store(0, std::memory_order_release);
@@ -84,6 +85,7 @@ void CursorState::start(bool is_forward) {
   forward = is_forward;
   forget_place();
   batch_limit_ = kBatchFirst;
+  if (state_.is_tracking()) begin_reading();
   if (!is_locked()) return fill();
   cover_from_place();
   copy_batch();
@@ -91,7 +93,24 @@ void CursorState::start(bool is_forward) {
   step_locked();
 }
 
+// All that the cursor may come to is entered before it reads; what it does not come to is taken back.
+void CursorState::begin_reading() {
+  tracked_range_ =
+      forward ? core_.tracker_.enter_range(*state_.tracked, table_.locks.tracked(), edge_of(place_), hi_)
+              : core_.tracker_.enter_range(*state_.tracked, table_.locks.tracked(), lo_,
+                                           place_.unbounded ? std::nullopt : std::optional(edge_of(place_)));
+}
+
+void CursorState::stop_reading() {
+  if (!tracked_range_) return;
+  const std::size_t place = *std::exchange(tracked_range_, std::nullopt);
+  if (!valid() || state_.serial != serial_ || !state_.is_tracking()) return;
+  core_.tracker_.trim_range(*state_.tracked, place, table_.locks.tracked(),
+                            {bytes + row->key_at, row->key_size}, forward);
+}
+
 void CursorState::seek_forward(std::optional<std::string_view> at) {
+  stop_reading();
   if (!ready()) return;
   place_ = {std::string(at ? std::max(*at, std::string_view(lo_)) : std::string_view(lo_)), true, false,
             false};
@@ -99,6 +118,7 @@ void CursorState::seek_forward(std::optional<std::string_view> at) {
 }
 
 void CursorState::seek_backward(std::optional<std::string_view> at) {
+  stop_reading();
   if (!ready()) return;
   if (at && (!hi_ || *at < *hi_)) {
     place_ = {std::string(*at), true, false, false};
@@ -125,6 +145,7 @@ void CursorState::prev() {
 // On from the row that the cursor stands on: the other way, or after writes of its own transaction.
 void CursorState::restart_behind(bool is_forward) {
   std::string from(bytes + row->key_at, row->key_size);
+  stop_reading();
   if (!ready()) return;
   place_ = {std::move(from), false, false, false};
   start(is_forward);
@@ -142,22 +163,16 @@ void CursorState::fill() {
     bool is_unseen = false;
     status_ = btree::retry([&](Status& failure) {
       rows_.clear();
-      writers_met_.clear();
       bytes_used_ = 0;
       horizon_ = core_.statuses_->horizon();
       return fill_from_leaf(after, unseen, is_unseen, failure);
     });
     if (!status_.ok()) return clear();
-    if (state_.is_tracking() && !track_batch(after)) continue;
     place_ = std::move(after);
     if (is_unseen && rows_.empty()) {
       status_ = take_unseen(unseen);
       if (!status_.ok()) return;
     }
-  }
-  if (state_.is_tracking()) {
-    status_ = core_.check_serializable(state_);
-    if (!status_.ok()) return clear();
   }
   core_.note_absence(state_);  // between the rows
   if (rule_.bounded && !Core::is_snapshot_intact(*announcer_)) {
@@ -168,27 +183,6 @@ void CursorState::fill() {
   row = rows_.data();
   end = row + rows_.size();
   bytes = buffer_.get();
-}
-
-// What was copied is entered as read, from where the batch began to where the next one does. False: the leaf has
-// changed in between, and is to be copied again: whoever changed it may not have met the entry.
-bool CursorState::track_batch(const Place& after) {
-  if (forward) {
-    core_.graph_.track_range(*state_.tracked, table_.locks, edge_of(place_),
-                             after.at_end ? hi_ : std::optional(edge_of(after)));
-  } else {
-    core_.graph_.track_range(*state_.tracked, table_.locks, after.at_end ? lo_ : edge_of(after),
-                             place_.unbounded ? std::nullopt : std::optional(edge_of(place_)));
-  }
-  if (!is_copy_current()) {
-    rows_.clear();
-    forget_place();
-    return false;
-  }
-  for (const TransactionId writer : writers_met_) {
-    core_.graph_.read_from(*state_.tracked, writer, table_.locks, {});
-  }
-  return true;
 }
 
 Step CursorState::find_slot(OptimisticGuard& leaf, unsigned& slot, Status& failure) {
@@ -241,7 +235,6 @@ struct CursorState::Judge {
   btree::RowCopier copier;
   bool all_visible;
   bool checks_range;  // the leaf reaches beyond the range in this direction
-  std::uint64_t oldest_tracked;  // whose versions are to be told of
 };
 
 // Copies one row into the batch, if it is in the range and to be seen.
@@ -259,8 +252,6 @@ inline CursorState::Taken CursorState::take(const Judge& judge, unsigned slot, s
     unseen.assign(key);
     return Taken::unseen;
   }
-  if (judge.oldest_tracked <= raw(copied.writer) && copied.writer != rule_.own) [[unlikely]]
-    writers_met_.push_back(copied.writer);
   if (has(copied.flags, RowFlags::erased)) return Taken::nothing;
   add_row(key_size, copied.value.size(), has(copied.flags, RowFlags::large));
   return Taken::row;
@@ -275,8 +266,7 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
   const unsigned count = node.count();
   const bool leaf_in_range =
       forward ? !hi_ || (node.has_upper_fence() && node.upper_fence() <= *hi_) : node.lower_fence() >= lo_;
-  const Judge judge{btree::RowCopier(node), node.newest_writer() < horizon_, !leaf_in_range,
-                    state_.is_tracking() ? core_.graph_.oldest_writer() : ~std::uint64_t{0}};
+  const Judge judge{btree::RowCopier(node), node.newest_writer() < horizon_, !leaf_in_range};
   is_unseen = false;
   bool in_range = true;
   slot = std::min(slot, count);
@@ -327,7 +317,7 @@ Step CursorState::fill_from_leaf(Place& after, std::string& unseen, bool& is_uns
 Status CursorState::take_unseen(const std::string& key) {
   Core::Found found;
   TRY(core_.find_row_shared(state_, table_, key, rule_, scratch_, found));
-  if (state_.is_tracking()) core_.note_read(state_, table_, key, found);
+  if (found.superseder != kNoTransaction && state_.is_tracking()) core_.note_read(state_, found);
   if (!found.exists) return {};
   char reference[btree::kChainReferenceBytes];
   std::string_view value = scratch_;

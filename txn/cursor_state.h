@@ -78,7 +78,8 @@ class CursorState : public CursorBatch {
   }
   Status take_unseen(const std::string& key);
   char* make_room(std::size_t size) {
-    if (bytes_used_ + size > bytes_size_) [[unlikely]] grow_room(size);
+    if (bytes_used_ + size > bytes_size_) [[unlikely]]
+      grow_room(size);
     return buffer_.get() + bytes_used_;
   }
   // Nothing is copied; the cursor stands nowhere.
@@ -100,7 +101,8 @@ class CursorState : public CursorBatch {
   }
   void restart_behind(bool is_forward);
 
-  bool track_batch(const Place& after);
+  void begin_reading();
+  void stop_reading();
 
   // cursor_locked.cc
   [[nodiscard]] bool is_locked() const noexcept {
@@ -133,21 +135,21 @@ class CursorState : public CursorBatch {
 
   Place place_;
   Leaf leaf_;
-  Leaf copied_;                      // where the batch came from
+  Leaf copied_;  // where the batch came from
   // At a level that locks: what is read and locked in this direction reaches to `covered_`: forward before
   // it, backward from it on, absent at the table's end.
   std::optional<std::string> covered_;
-  std::size_t next_row_ = 0;         // of the batch
-  Place after_;                      // behind the batch
-  bool is_unseen_ = false;           // there is a row that is not committed, `unseen_`
+  std::size_t next_row_ = 0;  // of the batch
+  Place after_;               // behind the batch
+  bool is_unseen_ = false;    // there is a row that is not committed, `unseen_`
   std::string unseen_;
-  std::string locked_value_;         // of a row that `options_` lock
+  std::string locked_value_;  // of a row that `options_` lock
   btree::LeafParent parent_;
-  const char* ahead_ = nullptr;      // what is left to prefetch of the next leaf
+  const char* ahead_ = nullptr;  // what is left to prefetch of the next leaf
   const char* ahead_end_ = nullptr;
   std::size_t batch_limit_ = 0;
   std::vector<Row> rows_;
-  std::vector<TransactionId> writers_met_;  // of the batch, where they are to be told of
+  std::optional<std::size_t> tracked_range_;  // the range that is entered as read, from where it was sought
   std::unique_ptr<char[]> buffer_;
   std::size_t bytes_size_ = 0;
   std::size_t bytes_used_ = 0;

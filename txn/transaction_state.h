@@ -19,7 +19,7 @@
 #include "btree/page_chain.h"
 #include "isolith/options.h"
 #include "locking/owner.h"
-#include "locking/serialization_graph.h"
+#include "locking/tracked.h"
 #include "mvcc/version_store.h"
 #include "mvcc/visibility.h"
 
@@ -29,7 +29,7 @@ enum class Phase : std::uint8_t { active, committed, aborted };
 
 // Where to roll back to.
 struct SavepointMark {
-  std::uint32_t number = 0;             // of this transaction's savepoints
+  std::uint32_t number = 0;  // of this transaction's savepoints
   mvcc::Version* newest = nullptr;
   std::size_t redo_bytes = 0;
 };
@@ -63,34 +63,36 @@ struct alignas(64) TransactionState {
   alignas(64) std::atomic<std::uint32_t> handles{0};  // the Transaction and its cursors
   Phase phase = Phase::aborted;
   bool read_only = false;
-  bool is_described = false;                  // reports know more of it than is here
+  bool is_described = false;  // reports know more of it than is here
   Durability durability = Durability::sync;
   ReadView view = ReadView::newest_committed;
   ReadLocks read_locks = ReadLocks::none;
   std::uint64_t lock_timeout_ms = 0;
-  std::uint64_t first_writes = 0;             // `writes` when it began
-  const void* written_table = nullptr;        // the last one that it said it writes to (core_locks.cc)
-  Timestamp as_of{};                          // what it reads from, where `view` is `snapshot`
+  std::uint64_t first_writes = 0;       // `writes` when it began
+  const void* written_table = nullptr;  // the last one that it said it writes to (core_locks.cc)
+  Timestamp as_of{};                    // what it reads from, where `view` is `snapshot`
   const IsolationPolicy* policy = nullptr;
-  std::uint64_t serial = 0;                   // of this transaction among those of the slot
-  mvcc::UndoLog* undo = nullptr;              // from its first write on
-  std::string redo;                           // operations, what was spilled not counted
+  std::uint64_t serial = 0;       // of this transaction among those of the slot
+  mvcc::UndoLog* undo = nullptr;  // from its first write on
+  std::string redo;               // operations, what was spilled not counted
   bool spilled = false;
-  Lsn first_part{};                           // where its first part is in the log, when spilled
-  std::uint64_t writes = 0;                   // rows changed so far: a cursor looks again after its own
-  PageId pending_chain = kNoPage;             // a large value that no row refers to yet
-  bool changes_tables = false;                // it made or dropped some
-  std::optional<btree::ChainWriter> tail;     // of the large value that it appended to last
-  Timestamp seen_ts{};                        // newest commit that it read and that may not be durable yet
+  Lsn first_part{};                        // where its first part is in the log, when spilled
+  std::uint64_t writes = 0;                // rows changed so far: a cursor looks again after its own
+  PageId pending_chain = kNoPage;          // a large value that no row refers to yet
+  bool changes_tables = false;             // it made or dropped some
+  std::optional<btree::ChainWriter> tail;  // of the large value that it appended to last
+  Timestamp seen_ts{};                     // newest commit that it read and that may not be durable yet
   std::vector<SavepointMark> savepoints;
   std::uint32_t savepoints_made = 0;
   std::vector<TransactionState*> cursor_slots;  // that announce snapshots of its cursors
-  std::uint32_t index = 0;                    // of the slot
-  locking::Owner owner;                       // what it holds and waits for
-  locking::Tracked* tracked = nullptr;        // what it read and who comes before whom, where that is tracked
+  std::uint32_t index = 0;                      // of the slot
+  locking::Owner owner;                         // what it holds and waits for
+  locking::Tracked* tracked = nullptr;          // where what it reads is remembered
+  locking::Tracked* place = nullptr;            // for that; the slot's
+  boost::intrusive_ptr<locking::AccessSets>
+      access;  // of one that is not tracked, for others to see; the slot's
 
-  // Whether what it reads is remembered.
-  [[nodiscard]] bool is_tracking() const noexcept { return tracked != nullptr && tracked->is_serializable; }
+  [[nodiscard]] bool is_tracking() const noexcept { return tracked != nullptr; }
 
   [[nodiscard]] TransactionId own_id() const noexcept {
     return TransactionId{id.load(std::memory_order_relaxed)};

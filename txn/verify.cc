@@ -181,10 +181,10 @@ DatabaseStats Core::stats() {
   stats.deadlocks = locks_->graph().deadlocks();
   stats.lock_bytes = locks_->bytes();
   stats.lock_escalations = locks_->escalations();
-  stats.tracked_transactions = graph_.tracked();
-  stats.tracking_bytes = graph_.bytes();
-  stats.tracking_folded = graph_.folded();
-  stats.tracking_widened = graph_.widened();
+  stats.tracked_transactions = tracker_.tracked();
+  stats.tracking_bytes = tracker_.bytes();
+  stats.tracking_folded = tracker_.folded();
+  stats.tracking_widened = tracker_.widened();
   for (std::uint32_t i = 0; i < slots_.count(); ++i) {
     stats.active_transactions += is_active(slots_.at(i)) ? 1 : 0;
   }

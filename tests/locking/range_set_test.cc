@@ -26,8 +26,8 @@ std::vector<std::string> model_keys() {
   return keys;
 }
 
-std::set<const Reader*> owners_of(const RangeSet& set, std::string_view key) {
-  const RangeSet::Readers& owners = set.readers_at(key);
+std::set<const Owner*> owners_of(const RangeSet<Owner>& set, std::string_view key) {
+  const RangeSet<Owner>::Readers& owners = set.readers_at(key);
   return {owners.begin(), owners.end()};
 }
 
@@ -56,7 +56,7 @@ class RangeSetModel {
     EXPECT_EQ(set_.segments(), segments) << "no two neighbours are alike";
     EXPECT_EQ(set_.empty(), segments == 1 && covered_[0].empty());
     std::string reached;
-    set_.visit([&](const Reader&, const std::string& lo, const Hi& hi) {
+    set_.visit([&](const Owner&, const std::string& lo, const Hi& hi) {
       EXPECT_GE(lo, reached);
       EXPECT_TRUE(!hi || lo < *hi);
       reached = lo;
@@ -68,9 +68,9 @@ class RangeSetModel {
 
  private:
   const std::vector<std::string> keys_ = model_keys();
-  std::array<Reader, 4> owners_;
-  std::vector<std::set<const Reader*>> covered_ = std::vector<std::set<const Reader*>>(keys_.size());
-  RangeSet set_;
+  std::array<Owner, 4> owners_;
+  std::vector<std::set<const Owner*>> covered_ = std::vector<std::set<const Owner*>>(keys_.size());
+  RangeSet<Owner> set_;
 };
 
 TEST(RangeSetTest, IsAsTheModelAfterAnyChange) {
@@ -90,20 +90,20 @@ TEST(RangeSetTest, IsAsTheModelAfterAnyChange) {
 }
 
 TEST(RangeSetTest, RangesThatTouchDoNotMeet) {
-  Reader left;
-  Reader right;
-  RangeSet set;
+  Owner left;
+  Owner right;
+  RangeSet<Owner> set;
   set.add(left, "a", "m");
   set.add(right, "m", std::nullopt);
-  EXPECT_EQ(owners_of(set, "lzzz"), (std::set<const Reader*>{&left}));
-  EXPECT_EQ(owners_of(set, "m"), (std::set<const Reader*>{&right}));
+  EXPECT_EQ(owners_of(set, "lzzz"), (std::set<const Owner*>{&left}));
+  EXPECT_EQ(owners_of(set, "m"), (std::set<const Owner*>{&right}));
   EXPECT_TRUE(set.readers_at("").empty());
   EXPECT_TRUE(set.readers_at("Z").empty());
 }
 
 TEST(RangeSetTest, RangesOfOneOwnerThatTouchAreOne) {
-  Reader owner;
-  RangeSet set;
+  Owner owner;
+  RangeSet<Owner> set;
   set.add(owner, "", "b");
   set.add(owner, "b", std::nullopt);
   EXPECT_EQ(set.segments(), 1U);

@@ -1,0 +1,82 @@
+#include "locking/access_sets.h"
+
+#include <algorithm>
+
+namespace isolith::locking {
+namespace {
+
+constexpr std::uint64_t bit_of(std::uint64_t hash) noexcept { return std::uint64_t{1} << (hash >> 58); }
+
+bool has_read(const AccessSets& reader, const AccessSets& writer, const WrittenKey& write) {
+  const bool may_be = (reader.read_bits & bit_of(write.hash)) != 0;
+  if (may_be && std::binary_search(reader.reads.begin(), reader.reads.end(), write.hash)) return true;
+  const std::string_view key = writer.key_of(write);
+  return std::any_of(reader.ranges.begin(), reader.ranges.end(), [&](const ReadRange& range) {
+    return range.table == write.table && range.contains(key);
+  });
+}
+
+// A key of the writer's that the reader has read.
+std::optional<WayBefore> find_read(const AccessSets& reader, const AccessSets& writer, Dependency kind) {
+  if (writer.writes.empty() && !writer.writes_all) return std::nullopt;
+  if (writer.writes_all && !(reader.reads.empty() && reader.ranges.empty())) return WayBefore{kind, {}, {}};
+  if (reader.reads_all) {
+    return WayBefore{kind, writer.writes.front().table_id, writer.key_of(writer.writes.front())};
+  }
+  if ((reader.read_bits & writer.write_bits) == 0 && reader.ranges.empty()) return std::nullopt;
+  for (const WrittenKey& write : writer.writes) {
+    if (has_read(reader, writer, write)) return WayBefore{kind, write.table_id, writer.key_of(write)};
+  }
+  return std::nullopt;
+}
+
+std::optional<WayBefore> find_overwritten(const AccessSets& a, const AccessSets& b) {
+  if ((a.write_bits & b.write_bits) == 0) return std::nullopt;
+  for (const WrittenKey& write : a.writes) {
+    if ((b.write_bits & bit_of(write.hash)) == 0) continue;
+    for (const WrittenKey& other : b.writes) {
+      if (other.hash == write.hash) return WayBefore{Dependency::ww, write.table_id, a.key_of(write)};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void AccessSets::clear() {
+  number = snapshot = commit_ts = 0;
+  level.clear();
+  label.clear();
+  reads.clear();
+  ranges.clear();
+  writes.clear();
+  key_bytes.clear();
+  reads_all = writes_all = false;
+  read_bits = write_bits = 0;
+}
+
+void AccessSets::add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key) {
+  writes.push_back({hash, &table, id, static_cast<std::uint32_t>(key_bytes.size()),
+                    static_cast<std::uint32_t>(key.size())});
+  key_bytes.append(key);
+}
+
+void AccessSets::finish() {
+  std::sort(reads.begin(), reads.end());
+  read_bits = write_bits = 0;
+  for (const std::uint64_t hash : reads) read_bits |= bit_of(hash);
+  for (const WrittenKey& write : writes) write_bits |= bit_of(write.hash);
+}
+
+std::optional<WayBefore> comes_before(const AccessSets& a, const AccessSets& b) {
+  if (b.commit_ts > a.snapshot) {
+    if (auto way = find_read(a, b, Dependency::rw)) return way;
+  }
+  if (a.commit_ts <= b.snapshot) {
+    if (auto way = find_read(b, a, Dependency::wr)) return way;
+  }
+  if (a.commit_ts < b.commit_ts) return find_overwritten(a, b);
+  return std::nullopt;
+}
+
+}  // namespace isolith::locking

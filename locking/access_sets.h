@@ -1,0 +1,88 @@
+// AccessSets: what one transaction has read and written, for as long as somebody may ask who comes before
+// whom.
+//
+// A key is known by 64 bits of its hash: two that share one would count as the same, which can fail a
+// transaction without need and never misses a conflict. What was written is kept as keys too, to tell whether
+// a range has it.
+//
+// `comes_before` needs no list of edges: from A to B leads a way of dependencies, each between those two or
+// through other writers of the same key, exactly if
+//   wr  A wrote a key that B read, and A had committed when B's snapshot was taken,
+//   ww  both wrote a key, and A committed first,
+//   rw  B wrote a key that A read, there or not, and A's snapshot is older than B's commit.
+//
+// Threads: its transaction's; from `finish` on it does not change. Held by its transaction and by
+// RecentCommits, the last of whom uses it again.
+#pragma once
+
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace isolith::locking {
+
+class TrackedRanges;
+
+enum class Dependency : std::uint8_t { wr, ww, rw };
+
+// [lo, hi); an absent `hi` is the table's end.
+struct ReadRange {
+  TrackedRanges* table = nullptr;
+  std::string lo;
+  std::optional<std::string> hi;
+
+  [[nodiscard]] bool contains(std::string_view key) const noexcept { return key >= lo && (!hi || key < *hi); }
+};
+
+struct WrittenKey {
+  std::uint64_t hash = 0;
+  TrackedRanges* table = nullptr;
+  TableId table_id{};
+  std::uint32_t at = 0;  // of `AccessSets::key_bytes`
+  std::uint32_t size = 0;
+};
+
+struct AccessSets : boost::intrusive_ref_counter<AccessSets> {
+  // Who it is, for reports.
+  std::uint64_t number = 0;  // 0: it has none
+  std::string level;
+  std::string label;
+
+  // At a level that locks what it reads the snapshot is of the moment of its commit.
+  std::uint64_t snapshot = 0;
+  std::uint64_t commit_ts = 0;
+
+  std::vector<std::uint64_t> reads;  // hashes of keys
+  std::vector<ReadRange> ranges;
+  std::vector<WrittenKey> writes;
+  std::string key_bytes;
+  bool reads_all = false;   // it may have read anything
+  bool writes_all = false;  // it dropped a table
+
+  // Filters: a bit for each hash.
+  std::uint64_t read_bits = 0;
+  std::uint64_t write_bits = 0;
+
+  void clear();
+  void add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key);
+  [[nodiscard]] std::string_view key_of(const WrittenKey& write) const noexcept {
+    return std::string_view(key_bytes).substr(write.at, write.size);
+  }
+  // All is in: sorts what was read, and fills the filters.
+  void finish();
+};
+
+// Why A comes before B, and the key (of A's or B's writes); none: it does not, by itself.
+struct WayBefore {
+  Dependency kind = Dependency::rw;
+  TableId table{};
+  std::string_view key;
+};
+std::optional<WayBefore> comes_before(const AccessSets& a, const AccessSets& b);
+
+}  // namespace isolith::locking

@@ -1,0 +1,183 @@
+// ConflictTracker: keeps transactions of the level serializable_ssi, and those of other levels beside them,
+// from committing in no serial order. The argument is in README.md, "Who comes before whom".
+//
+// Two steps. While a transaction runs it remembers what it reads (`KeyReads`, `TrackedRanges`) and who wrote
+// over that. At its commit, where it and one before it and one after it may be a dangerous structure, the
+// circle itself is looked for among those that committed last (`RecentCommits`); it fails if there is one, or
+// if the search can not know. Looking and becoming "committed" is one step: under the commit mutex, or, for
+// who has written nothing and was told of nobody that wrote over what it read, one change of its word.
+//
+// `LockOptions::tracking_bytes`: past it the marks of committed ones are dropped, and each of them counts as
+// having read everything; what an active one has read by keys becomes the tables that they are in.
+//
+// Threads: any; one at a time for one transaction. Functions marked (commit mutex) need that of txn/core.h.
+// Order: leaf > nothing of this; commit mutex > buckets, table's mutex, mutex of RecentCommits.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "isolith/options.h"
+#include "isolith/wait_hook.h"
+#include "locking/key_reads.h"
+#include "locking/recent_commits.h"
+#include "locking/tracked.h"
+#include "locking/tracked_ranges.h"
+
+namespace isolith::locking {
+
+class ConflictTracker {
+ public:
+  // `published`: the newest commit that is visible.
+  ConflictTracker(const LockOptions& options, WaitHook& hook, const std::atomic<std::uint64_t>& published)
+      : test_(options.conflict_test),
+        bytes_max_(options.tracking_bytes),
+        hook_(hook),
+        published_(published) {}
+
+  // Whether anybody is tracked: whether a writer need look for who has read, and one that locks what it reads
+  // need leave word of it. After a fence.
+  [[nodiscard]] bool is_in_use() const noexcept { return tracked_.load(std::memory_order_seq_cst) != 0; }
+
+  // A place for transactions, one after another; lives as long as this.
+  Tracked& make_place();
+
+  // ---- a transaction's beginning ----
+
+  // Before its snapshot is taken; `begin_reading` after that.
+  void begin(Tracked& tracked, bool is_read_only);
+  void begin_reading(Tracked& tracked, std::uint64_t snapshot);
+
+  // ---- what it reads: entered first, then read ----
+
+  void enter_key(Tracked& tracked, std::uint64_t hash, TrackedRanges& table);
+  // Returns its place among the ranges of the transaction; none: it had read all of it.
+  std::optional<std::size_t> enter_range(Tracked& tracked, TrackedRanges& table, std::string_view lo,
+                                         const std::optional<std::string>& hi);
+  // Of the range at that place it has read up to this key, and no farther.
+  void trim_range(Tracked& tracked, std::size_t place, const TrackedRanges& table, std::string_view last_key,
+                  bool is_forward);
+  // What it read was replaced by `writer`, which committed at `commit_ts` (0: is in progress).
+  static void read_under(Tracked& tracked, TransactionId writer, std::uint64_t commit_ts);
+
+  // ---- commit of one that wrote ----
+
+  // Those that have read what it wrote and are active; before the commit mutex is taken.
+  void find_readers(const AccessSets& writes, const Tracked* own, MetReaders& readers);
+  // What it closes if it commits at `commit_ts` (commit mutex).
+  std::optional<Circle> test(Tracked& tracked, std::uint64_t commit_ts, bool wrote);
+  // It is committed from here on, before that is published (commit mutex).
+  void commit(Tracked& tracked, TransactionId id, std::uint64_t commit_ts);
+  // Tells those that have read what was written (commit mutex).
+  static void inform(const MetReaders& readers, std::uint64_t commit_ts);
+  // One that is not tracked, and whose reads are not known, commits (commit mutex).
+  void commit_unknown(std::uint64_t commit_ts) noexcept { newest_unknown_ = commit_ts; }
+  // One that is not tracked commits: what it has read with locks, and has written, is told (commit mutex, if
+  // it wrote). Its locks go after that.
+  void commit_untracked(boost::intrusive_ptr<AccessSets>& sets);
+
+  // ---- commit of one that wrote nothing ----
+
+  // It is committed, and nothing more is to be looked at. False: with the commit mutex, `test` and `commit`.
+  bool try_commit_reader(Tracked& tracked);
+
+  // ---- ends ----
+
+  // What it committed is published, or it is rolled back. The place is free.
+  void end(Tracked& tracked, bool committed);
+
+  // ---- safe snapshots ----
+
+  // Those whose ends decide whether the snapshot of one that only reads is safe; then whether all have ended,
+  // and how (commit mutex).
+  void find_pending(Tracked& tracked);
+  bool is_decided(Tracked& tracked, bool& is_safe);
+  // Whoever waits for that says so; the word is raised, and they are woken, at each end from then on.
+  void begin_waiting() noexcept { waiters_.fetch_add(1, std::memory_order_seq_cst); }
+  void end_waiting() noexcept { waiters_.fetch_sub(1, std::memory_order_relaxed); }
+  [[nodiscard]] const std::atomic<std::uint32_t>& turn() const noexcept { return turn_; }
+  // Whether that is so, and it is safe, as far as can be told without the commit mutex.
+  [[nodiscard]] bool is_safe_at_once(const Tracked& tracked) const noexcept {
+    return tracked.pending.empty() && newest_pivot_.load(std::memory_order_seq_cst) <= tracked.sets->snapshot;
+  }
+
+  [[nodiscard]] std::uint64_t tracked() const noexcept { return tracked_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t bytes() const noexcept {
+    const std::int64_t bytes = bytes_.load(std::memory_order_relaxed);
+    return bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;
+  }
+  [[nodiscard]] std::uint64_t folded() const noexcept { return folded_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t widened() const noexcept { return widened_.load(std::memory_order_relaxed); }
+
+ private:
+  // A commit whose transaction had read what others wrote over: it may be in the middle of three.
+  struct Pivot {
+    std::uint64_t out_ts = 0;
+    std::uint64_t commit_ts = 0;
+  };
+  struct Readers {
+    bool is_active = false;
+    std::uint64_t newest = 0;  // the last commit of those that are not
+  };
+  static constexpr std::size_t kPlacesMax = 65536;
+  static constexpr std::size_t kPivotsMax = 65536;
+  static constexpr std::size_t kPivotsAgain = 256;  // when those that are over are first looked for
+  static constexpr std::size_t kOverwritersMax = 4096;
+
+  template <typename Visit>
+  void visit_readers(const AccessSets& writes, const Tracked* own, std::uint64_t& newest, const Visit& visit);
+  Readers look_for_readers(const Tracked& tracked);
+  std::uint64_t first_out_of(Tracked& tracked, std::uint64_t& bound, bool wrote) const;
+  static Circle unknown_circle(const Tracked& tracked, std::string_view rule);
+  void note_table(TrackedRanges& table);
+  void remember_pivot(TransactionId id, const Pivot& pivot);
+  std::uint64_t look_for_oldest();
+  void leave_marks(Tracked& tracked, std::uint64_t ts);
+  void give_up_marks(Tracked& tracked);
+  void count(Tracked& tracked, std::int64_t bytes);
+  void save_memory(Tracked& tracked);
+  void widen(Tracked& tracked);
+  void fold();
+  void raise_all_read(std::uint64_t ts) noexcept;
+
+  const ConflictTest test_;
+  const std::uint64_t bytes_max_;
+  WaitHook& hook_;
+  const std::atomic<std::uint64_t>& published_;
+  std::unique_ptr<KeyReads> keys_;  // made with the first place, as `places_`
+  RecentCommits recent_;
+  std::unique_ptr<std::atomic<Tracked*>[]> places_;
+  std::mutex places_mutex_;
+  std::vector<std::unique_ptr<Tracked>> owned_;  // under it
+  std::vector<TrackedRanges*> tables_;           // with ranges of committed ones; under it
+  std::atomic<std::uint32_t> places_count_{0};
+
+  // Under the commit mutex.
+  std::unordered_map<std::uint64_t, Pivot> pivots_;  // by the number of the transaction
+  std::size_t pivots_again_ = kPivotsAgain;
+  Pivot lost_pivots_{kNever, 0};  // the first and the last of those that are not listed
+  std::uint64_t newest_unknown_ = 0;
+  // Commits up to this one may be part of a structure that was let pass, for it closed no circle then; the
+  // circles that it can still be part of have no member that committed before `passed_bound_`.
+  std::uint64_t passed_until_ = 0;
+  std::uint64_t passed_bound_ = kNever;
+
+  alignas(64) std::atomic<std::uint64_t> tracked_{0};
+  std::atomic<std::uint32_t> waiters_{0};
+  std::atomic<std::uint32_t> turn_{0};
+  alignas(64) std::atomic<std::uint64_t> oldest_{0};  // no active snapshot is older
+  std::atomic<std::uint64_t> newest_pivot_{0};        // commit of the last one
+  std::atomic<std::uint64_t> all_read_ts_{0};         // who committed up to this may have read anything
+  std::atomic<std::int64_t> bytes_{0};
+  std::atomic<std::uint64_t> fold_at_{0};  // bytes from which on marks are dropped again
+  std::atomic<std::uint64_t> folded_{0};
+  std::atomic<std::uint64_t> widened_{0};
+};
+
+}  // namespace isolith::locking

@@ -1,0 +1,89 @@
+// RangeMap: a value for every key of a table's key space, changed a range at a time.
+//
+// The key space is cut into segments at every end of a range; a segment has one value. So a value holds for
+// exactly the keys of the ranges that it was given: no neighbour, page or gap comes along with them.
+//
+// Invariants:
+//   1. The first segment begins at the empty key; each reaches to the next one's beginning, the last to the
+//      table's end.
+//   2. No two neighbours have the same value.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstddef>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace isolith::locking {
+
+template <typename Value>
+class RangeMap {
+ public:
+  RangeMap() { segments_.emplace(std::string(), Value()); }
+
+  // Calls `change(Value&)` for the segments of [lo, hi); an absent `hi` is the table's end.
+  template <typename Change>
+  void change(std::string_view lo, const std::optional<std::string>& hi, const Change& change) {
+    if (hi && *hi <= lo) return;
+    const auto first = cut(lo);
+    const auto end = hi ? cut(*hi) : segments_.end();
+    for (auto segment = first; segment != end; ++segment) change(segment->second);
+    // Only at the two ends and in between may neighbours have become alike.
+    join(first == segments_.begin() ? first : std::prev(first),
+         end == segments_.end() ? end : std::next(end));
+  }
+  template <typename Change>
+  void change_all(const Change& change) {
+    for (auto& [lo, value] : segments_) change(value);
+    join(segments_.begin(), segments_.end());
+  }
+
+  [[nodiscard]] const Value& at(std::string_view key) const {
+    return std::prev(segments_.upper_bound(key))->second;
+  }
+
+  // `visit(const Value&, const std::string& lo, const std::optional<std::string>& hi)` for each segment.
+  template <typename Visit>
+  void visit(const Visit& visit) const {
+    for (auto segment = segments_.begin(); segment != segments_.end(); ++segment) {
+      const auto next = std::next(segment);
+      visit(segment->second, segment->first,
+            next == segments_.end() ? std::nullopt : std::optional(next->first));
+    }
+  }
+
+  [[nodiscard]] std::size_t segments() const noexcept { return segments_.size(); }
+
+ private:
+  using Segments = std::map<std::string, Value, std::less<>>;
+
+  // A segment begins at `at`; returns it.
+  typename Segments::iterator cut(std::string_view at) {
+    auto next = segments_.upper_bound(at);
+    const auto before = std::prev(next);
+    if (before->first == at) return before;
+    return segments_.emplace_hint(next, std::string(at), before->second);
+  }
+
+  // Neighbours that are alike become one.
+  void join(typename Segments::iterator segment, typename Segments::iterator last) {
+    while (segment != last) {
+      const auto next = std::next(segment);
+      if (next == last) break;
+      if (next->second == segment->second) {
+        segments_.erase(next);
+      } else {
+        segment = next;
+      }
+    }
+  }
+
+  Segments segments_;
+};
+
+}  // namespace isolith::locking

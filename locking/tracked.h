@@ -1,0 +1,74 @@
+// Tracked: a transaction of the level serializable_ssi, as those see it that write what it has read. A place
+// for one transaction after another, never freed while the database lives.
+//
+// Invariants:
+//   1. `word` has the number of transactions that ended here and two bits: `kCommitted` from its commit on,
+//      `kInformed` once somebody has told it that he wrote over what it read. Who tells sets `out_ts` first,
+//      under the commit mutex; who commits without that mutex sets its bit and looks at the other's in one
+//      step: one of the two sees the other.
+//   2. A mark of a transaction (key_reads.h, tracked_ranges.h) is taken out, or made one of committed
+//      transactions, before its number is raised.
+//   3. `leaves` is set before `kCommitted`.
+//
+// Threads: the first part by any, the rest by the transaction's own.
+#pragma once
+
+#include <atomic>
+#include <boost/container/small_vector.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <cstdint>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "locking/access_sets.h"
+
+namespace isolith::locking {
+
+inline constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+
+// Who wrote over what a transaction has read, as that one met it when it read.
+struct Overwriter {
+  TransactionId id{};
+  std::uint64_t commit_ts = 0;  // 0: in progress
+};
+
+struct alignas(64) Tracked {
+  static constexpr std::uint64_t kCommitted = 1;
+  static constexpr std::uint64_t kInformed = 2;
+  static constexpr std::uint64_t kOne = 4;  // of the number of transactions
+
+  std::atomic<std::uint64_t> word{0};
+  std::atomic<std::uint64_t> snapshot{0};  // one more than what it reads from, or a little less; 0: nobody
+  std::atomic<std::uint64_t> out_ts{
+      kNever};                            // the first commit that wrote over what it read, as told by others
+  std::atomic<std::uint64_t> leaves{0};   // its commit as its marks name it
+  std::atomic<std::uint64_t> number{0};   // as reports name it; 0: it has not written
+  std::atomic<bool> is_read_only{false};  // it said so
+
+  alignas(64) boost::intrusive_ptr<AccessSets> sets{new AccessSets};
+  boost::intrusive_ptr<AccessSets> spare_sets;  // to be used next, if nobody else holds them
+  boost::container::small_vector<Overwriter, 2> overwriters;
+  bool overwriters_lost = false;        // there were too many to list
+  bool is_safe = false;                 // whatever others do: nothing of it is tracked any more
+  std::uint64_t first_out_ts = kNever;  // as found at its commit
+  std::uint64_t bound_ts = kNever;      // the first commit of circles that it may be part of, as found then
+  std::vector<TrackedRanges*> tables;   // of the keys that it read
+  std::int64_t bytes = 0;               // of its marks and what it keeps of them
+  std::int64_t bytes_untold = 0;        // not yet counted in the sum of all
+  std::uint32_t ends = 0;
+  // Those that may write and whose ends decide whether its snapshot is safe: place and `word` then.
+  std::vector<std::pair<const Tracked*, std::uint64_t>> pending;
+
+  [[nodiscard]] static std::uint64_t number_of(std::uint64_t word) noexcept { return word / kOne; }
+};
+
+// Somebody met, as of then.
+struct MetReader {
+  Tracked* reader = nullptr;
+  std::uint64_t word = 0;
+};
+using MetReaders = boost::container::small_vector<MetReader, 8>;
+
+}  // namespace isolith::locking

@@ -1,0 +1,66 @@
+// TrackedRanges: which transactions of the level serializable_ssi have read which ranges of a table, exactly,
+// and when the last of those committed that have read a key in a range. As KeyReads, for ranges.
+//
+// `is_used` says whether there is anything: a reader enters its range, then a fence, then it reads; a writer
+// writes the row, then a fence, then it looks: one of the two sees the other.
+//
+// Threads: any. Nothing is taken under the mutex.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "locking/range_map.h"
+#include "locking/range_set.h"
+#include "locking/tracked.h"
+
+namespace isolith::locking {
+
+class TrackedRanges {
+ public:
+  static constexpr std::size_t kSegmentBytes = 160;  // about, of a range with short ends
+
+  void enter(Tracked& reader, std::string_view lo, const std::optional<std::string>& hi);
+  void give_up(Tracked& reader, std::string_view lo, const std::optional<std::string>& hi);
+  // The reader, or one that had none (null), has committed at `ts`; those up to `oldest` are dropped.
+  // Returns how many segments there are more of committed ones.
+  std::int64_t leave(Tracked* reader, std::string_view lo, const std::optional<std::string>& hi,
+                     std::uint64_t ts, std::uint64_t oldest);
+  // As `KeyReads::drop`; returns how many segments there are more.
+  std::int64_t drop(std::uint64_t oldest, std::uint64_t& newest);
+
+  // Whether this is the first call.
+  bool note_listed() noexcept {
+    return !is_listed_.load(std::memory_order_relaxed) &&
+           !is_listed_.exchange(true, std::memory_order_relaxed);
+  }
+
+  template <typename Visit>
+  void visit(std::string_view key, std::uint64_t& newest, const Visit& visit) {
+    if (!is_used_.load(std::memory_order_seq_cst)) return;
+    const std::lock_guard lock(mutex_);
+    for (Tracked* reader : active_.readers_at(key)) visit(*reader);
+    newest = std::max(newest, committed_.at(key));
+  }
+
+ private:
+  void drop_locked(std::uint64_t oldest, std::uint64_t& newest);
+  void note_use() noexcept {
+    const bool is_used = !active_.empty() || committed_.segments() > 1 || committed_.at({}) != 0;
+    is_used_.store(is_used, std::memory_order_seq_cst);
+  }
+
+  std::mutex mutex_;
+  RangeSet<Tracked> active_;
+  RangeMap<std::uint64_t> committed_;
+  std::size_t dropped_at_ = 1;  // segments when those that are over were last dropped
+  std::atomic<bool> is_used_{false};
+  std::atomic<bool> is_listed_{false};
+};
+
+}  // namespace isolith::locking

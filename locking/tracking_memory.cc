@@ -1,0 +1,106 @@
+// ConflictTracker: what tracking may cost, and safe snapshots.
+#include <algorithm>
+#include <utility>
+
+#include "locking/conflict_tracker.h"
+
+namespace isolith::locking {
+namespace {
+
+constexpr std::int64_t kTellBytes = 4096;  // that one may have without counting them in the sum of all
+constexpr std::uint64_t kWidenShare = 16;  // of the budget: one that has more is widened
+constexpr std::uint64_t kFoldShare = 8;    // more than after the last time
+
+}  // namespace
+
+void ConflictTracker::count(Tracked& tracked, std::int64_t bytes) {
+  tracked.bytes_untold += bytes;
+  if (tracked.bytes_untold < kTellBytes && tracked.bytes_untold > -kTellBytes) return;
+  bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
+  if (this->bytes() > bytes_max_) save_memory(tracked);
+}
+
+void ConflictTracker::save_memory(Tracked& tracked) {
+  if (static_cast<std::uint64_t>(std::max<std::int64_t>(tracked.bytes, 0)) > bytes_max_ / kWidenShare) {
+    widen(tracked);
+  }
+  if (bytes() > fold_at_.load(std::memory_order_relaxed)) fold();
+}
+
+// The ranges are entered before the marks go, and a writer looks at marks first: one of the two it sees.
+void ConflictTracker::widen(Tracked& tracked) {
+  AccessSets& sets = *tracked.sets;
+  for (const ReadRange& range : sets.ranges) {
+    if (std::find(tracked.tables.begin(), tracked.tables.end(), range.table) == tracked.tables.end()) {
+      tracked.tables.push_back(range.table);
+    }
+  }
+  for (TrackedRanges* const table : tracked.tables) {
+    note_table(*table);
+    table->enter(tracked, {}, std::nullopt);
+  }
+  for (const std::uint64_t hash : sets.reads) keys_->give_up(tracked, hash);
+  sets.reads = {};
+  sets.ranges.clear();
+  for (TrackedRanges* const table : tracked.tables) sets.ranges.push_back({table, {}, std::nullopt});
+  const auto bytes = static_cast<std::int64_t>(sets.ranges.size() * TrackedRanges::kSegmentBytes);
+  tracked.bytes_untold += bytes - std::exchange(tracked.bytes, bytes);
+  widened_.fetch_add(1, std::memory_order_relaxed);
+  bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
+}
+
+// All that was read by those that committed up to now counts as everything, from before the marks go.
+void ConflictTracker::fold() {
+  const std::unique_lock lock(places_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return;
+  const auto drop = [this](std::uint64_t until) {
+    std::uint64_t newest = 0;
+    const std::int64_t marks = keys_->drop(until, newest);
+    std::int64_t segments = 0;
+    for (TrackedRanges* const table : tables_) segments += table->drop(until, newest);
+    bytes_.fetch_add(marks * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
+                         segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes),
+                     std::memory_order_relaxed);
+    return static_cast<std::uint64_t>(-std::min<std::int64_t>(marks + segments, 0));
+  };
+  drop(look_for_oldest());
+  if (bytes() > bytes_max_ - bytes_max_ / kFoldShare) {
+    const std::uint64_t until = published_.load(std::memory_order_seq_cst);
+    raise_all_read(until);
+    folded_.fetch_add(drop(until), std::memory_order_relaxed);
+  }
+  fold_at_.store(std::max(bytes_max_, bytes() + bytes_max_ / kFoldShare), std::memory_order_relaxed);
+}
+
+// ---- safe snapshots ----
+
+// A circle with one that only reads needs one that may write, was active when the snapshot was taken, and has
+// read what somebody in the snapshot wrote over (README.md).
+void ConflictTracker::find_pending(Tracked& tracked) {
+  for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
+    const Tracked& place = *places_[i].load(std::memory_order_acquire);
+    const std::uint64_t word = place.word.load(std::memory_order_seq_cst);
+    if (&place == &tracked || place.snapshot.load(std::memory_order_seq_cst) == 0) continue;
+    if (!place.is_read_only.load(std::memory_order_relaxed)) tracked.pending.emplace_back(&place, word);
+  }
+}
+
+bool ConflictTracker::is_decided(Tracked& tracked, bool& is_safe) {
+  while (!tracked.pending.empty()) {
+    const auto& [place, word] = tracked.pending.back();
+    const std::uint64_t now = place->word.load(std::memory_order_seq_cst);
+    const bool is_over =
+        Tracked::number_of(now) != Tracked::number_of(word) || (now & Tracked::kCommitted) != 0;
+    if (!is_over) return false;
+    tracked.pending.pop_back();
+  }
+  const std::uint64_t snapshot = tracked.sets->snapshot;
+  const auto endangers = [snapshot](const Pivot& pivot) {
+    return pivot.commit_ts > snapshot && pivot.out_ts <= snapshot;
+  };
+  is_safe = !endangers(lost_pivots_) && std::none_of(pivots_.begin(), pivots_.end(),
+                                                     [&](const auto& one) { return endangers(one.second); });
+  return true;
+}
+
+}  // namespace isolith::locking
