@@ -21,8 +21,9 @@
 namespace isolith::anomalies {
 namespace {
 
-constexpr std::array<std::string_view, 6> kLevels = {
-    "read_uncommitted", "read_committed", "repeatable_read", "snapshot", "serializable_2pl", "serial"};
+constexpr std::array<std::string_view, 7> kLevels = {
+    "read_uncommitted", "read_committed",   "repeatable_read", "snapshot",
+    "serializable_2pl", "serializable_ssi", "serial"};
 
 Scenario parse(const CatalogueEntry& entry) {
   Result<Scenario> scenario = parse_scenario(entry.text, entry.name);
@@ -112,9 +113,9 @@ TEST_F(CatalogueTest, EveryCellAgreesWithTheLiterature) {
   for (const CatalogueEntry& entry : catalogue()) {
     const auto* const expected = std::ranges::find(kTable, entry.name, &TableRow::entry);
     ASSERT_NE(expected, kTable.end()) << entry.name << " is not in the table";
-    const std::array allowed = {expected->read_uncommitted, expected->read_committed,
-                                expected->repeatable_read,  expected->snapshot,
-                                expected->serializable_2pl, expected->serial};
+    const std::array allowed = {
+        expected->read_uncommitted, expected->read_committed,   expected->repeatable_read, expected->snapshot,
+        expected->serializable_2pl, expected->serializable_ssi, expected->serial};
     const MatrixRow row = run(entry.name);
     ASSERT_EQ(row.cells.size(), kLevels.size()) << "the table has not the engine's levels";
     for (std::size_t i = 0; i < kLevels.size(); ++i) {
@@ -189,6 +190,7 @@ TEST_F(CatalogueTest, PhantomsHappenAtReadCommittedAndAreStoppedAtSnapshot) {
     EXPECT_EQ(verdict(name, "read_uncommitted"), Verdict::happens) << name;
     EXPECT_EQ(verdict(name, "read_committed"), Verdict::happens) << name;
     EXPECT_EQ(verdict(name, "snapshot"), Verdict::snapshot) << name;
+    EXPECT_EQ(verdict(name, "serializable_ssi"), Verdict::snapshot) << name;
   }
   EXPECT_EQ(verdict("phantom_appears", "repeatable_read"), Verdict::happens) << "no range is locked";
   EXPECT_EQ(verdict("phantom_disappears", "repeatable_read"), Verdict::waiting) << "but rows are";
@@ -197,12 +199,13 @@ TEST_F(CatalogueTest, PhantomsHappenAtReadCommittedAndAreStoppedAtSnapshot) {
   EXPECT_EQ(verdict("pmp_write", "snapshot"), Verdict::aborting);
 }
 
-TEST_F(CatalogueTest, WriteSkewHappensAtSnapshotAndIsStoppedByLocks) {
+TEST_F(CatalogueTest, WriteSkewHappensAtSnapshotAndIsStoppedByLocksAndByWatching) {
   for (const std::string_view name : {"g2_item", "g2", "doctors_on_call", "meeting_room", "overdraft"}) {
     for (const std::string_view level : {"read_uncommitted", "read_committed", "snapshot"}) {
       EXPECT_EQ(verdict(name, level), Verdict::happens) << name << " at " << level;
     }
     EXPECT_EQ(verdict(name, "serializable_2pl"), Verdict::aborting) << name;
+    EXPECT_EQ(verdict(name, "serializable_ssi"), Verdict::aborting) << name;
     EXPECT_EQ(verdict(name, "serial"), Verdict::waiting) << name;
   }
   for (const std::string_view name : {"g2_item", "doctors_on_call", "overdraft"}) {

@@ -313,7 +313,7 @@ TEST_F(ExecutionTest, WhatTheEngineDoesNotOfferIsSaidWithItsPlace) {
   open(R"(
 table t
   a = 1
-session A read only deferrable
+session A deferrable
   x = get t/a
   commit
 )",
@@ -338,11 +338,11 @@ session A at snapshoot
   Execution one(*parsed, **opened, runner);
   EXPECT_EQ(one.prepare("read_comitted").message(),
             "isolith has no level 'read_comitted'; it has read_uncommitted, read_committed, repeatable_read, "
-            "snapshot, serializable_2pl and serial");
+            "snapshot, serializable_2pl, serializable_ssi and serial");
   EXPECT_EQ(
       one.prepare("read_committed").message(),
       "3:9: isolith has no level 'snapshoot'; it has read_uncommitted, read_committed, repeatable_read, "
-      "snapshot, serializable_2pl and serial");
+      "snapshot, serializable_2pl, serializable_ssi and serial");
 }
 
 // The whole of a run in text.

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::array kKeys = {"t/a", "t/b", "t/c", "u/a"};
 constexpr std::array kRanges = {"t", "t/a..c", "t/b..", "t/..b", "u"};
-constexpr std::array kLevels = {"read_uncommitted", "read_committed",   "repeatable_read",
-                                "snapshot",         "serializable_2pl", "serial"};
+constexpr std::array kLevels = {"read_uncommitted", "read_committed",   "repeatable_read", "snapshot",
+                                "serializable_2pl", "serializable_ssi", "serial"};
 constexpr std::array kReads = {"scan", "count", "sum", "exists"};
 
 class Drawing {

@@ -240,9 +240,9 @@ TEST_F(CliAnomaliesTest, PredictTellsWhatWasRightAndHowOften) {
 TEST_F(CliAnomaliesTest, WrongCommandLinesOfRun) {
   expect_failure({"run"}, 2, "FILE");
   expect_failure({"run", "p.scenario", "--level", "snapshoot"}, 2, "did you mean snapshot?");
-  expect_failure(
-      {"run", "p.scenario", "--level", "strongest"}, 2,
-      "it has read_uncommitted, read_committed, repeatable_read, snapshot, serializable_2pl, serial");
+  expect_failure({"run", "p.scenario", "--level", "strongest"}, 2,
+                 "it has read_uncommitted, read_committed, repeatable_read, snapshot, serializable_2pl, "
+                 "serializable_ssi, serial");
   expect_failure({"run", "p.scenario", "--engine", "nothing"}, 2, "nothing");
   expect_failure({"run", "p.scenario", "--step", "--predict"}, 2, "not both");
   expect_failure({"run", "p.scenario", "--step", "--json"}, 2, "--json");
