@@ -129,6 +129,13 @@ inline constexpr auto kTable = std::to_array<TableRow>({
     // Adya, 5.3 (mixing of levels): each transaction gets what its own level proscribes, and no more. The
     // sessions have levels of their own, whatever the column says.
     {"mixed_levels_lost_update", yes, yes, yes, yes, yes, yes, yes},
+    {"mixed_doctors_observer", no, no, no, no, no, no, no},
+    {"mixed_read_only_at_2pl", no, no, no, no, no, no, no},
+    {"mixed_read_only_at_snapshot", yes, yes, yes, yes, yes, yes, yes},
+    {"mixed_read_only_deferrable", no, no, no, no, no, no, no},
+    {"mixed_write_skew_2pl", no, no, no, no, no, no, no},
+    {"mixed_write_skew_serial", no, no, no, no, no, no, no},
+    {"mixed_write_skew_snapshot", yes, yes, yes, yes, yes, yes, yes},
 
     // Atomicity and locks, which no level gives up. Gray et al. (1976), degree 1: a transaction's writes are
     // not undone by another one, and its write locks are held to its end. isolation.md: "holds it to the end
