@@ -11,11 +11,9 @@
 //   ww  both wrote a key, and A committed first,
 //   rw  B wrote a key that A read, there or not, and A's snapshot is older than B's commit.
 //
-// Threads: its transaction's; from `finish` on it does not change. Held by its transaction and by
-// RecentCommits, the last of whom uses it again.
+// Threads: its transaction's; from `finish` on it does not change until it is used again (recent_commits.h).
 #pragma once
 
-#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,7 +45,7 @@ struct WrittenKey {
   std::uint32_t size = 0;
 };
 
-struct AccessSets : boost::intrusive_ref_counter<AccessSets> {
+struct AccessSets {
   // Who it is, for reports.
   std::uint64_t number = 0;  // 0: it has none
   std::string level;
@@ -56,6 +54,7 @@ struct AccessSets : boost::intrusive_ref_counter<AccessSets> {
   // At a level that locks what it reads the snapshot is of the moment of its commit.
   std::uint64_t snapshot = 0;
   std::uint64_t commit_ts = 0;
+  bool is_kept = false;  // committed, for others to look at (recent_commits.h)
 
   std::vector<std::uint64_t> reads;  // hashes of keys
   std::vector<ReadRange> ranges;

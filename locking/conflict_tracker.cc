@@ -50,17 +50,12 @@ Tracked& ConflictTracker::make_place() {
 void ConflictTracker::begin(Tracked& tracked, bool is_read_only) {
   tracked.is_read_only.store(is_read_only, std::memory_order_relaxed);
   tracked.out_ts.store(kNever, std::memory_order_relaxed);
+  if (!tracked.sets->writes.empty()) tracked.sets->clear();  // of one that could not be logged
   tracked.overwriters.clear();
   tracked.overwriters_lost = tracked.is_safe = false;
   tracked.first_out_ts = tracked.bound_ts = kNever;
-  tracked.snapshot.store(published_.load(std::memory_order_acquire) + 1, std::memory_order_seq_cst);
-  tracked_.fetch_add(1, std::memory_order_seq_cst);
+  tracked.snapshot.store(published_.load(std::memory_order_acquire) + 1, std::memory_order_release);
   base::full_fence();
-}
-
-void ConflictTracker::begin_reading(Tracked& tracked, std::uint64_t snapshot) {
-  tracked.sets->snapshot = snapshot;
-  if (tracked.is_read_only.load(std::memory_order_relaxed)) find_pending(tracked);
 }
 
 // ---- what it reads ----
@@ -264,15 +259,33 @@ std::optional<Circle> ConflictTracker::test(Tracked& tracked, std::uint64_t comm
   if (sets.snapshot < passed_until_) bound = std::min(bound, passed_bound_);
   if (bound == kNever) return std::nullopt;
   Circle circle;
-  if (recent_.closes_circle(sets, circle)) {
-    circle.rule = "no circle of committed transactions";
-    return circle;
+  const Search found = search(tracked, bound, circle);
+  if (found == Search::no_circle) {
+    tracked.bound_ts = bound;
+    return std::nullopt;
   }
-  if (bound <= recent_.complete_after() || bound < newest_unknown_) {
-    return unknown_circle(tracked, "no circle of committed transactions");
+  if (found == Search::too_many) circle = unknown_circle(tracked, {});
+  circle.rule = "no circle of committed transactions";
+  return circle;
+}
+
+// Among all that committed at `bound` or later: one that committed before is in no circle with it.
+Search ConflictTracker::search(const Tracked& tracked, std::uint64_t bound, Circle& circle) {
+  const std::uint32_t count = places_count_.load(std::memory_order_seq_cst);
+  std::vector<std::unique_lock<std::mutex>> locks;
+  std::vector<const AccessSets*> others;
+  std::uint64_t complete_after = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    RecentCommits& recent = places_[i].load(std::memory_order_acquire)->recent;
+    locks.emplace_back(recent.mutex());
+    complete_after = std::max(complete_after, recent.complete_after());
+    recent.visit([&](const AccessSets& sets) {
+      if (sets.commit_ts >= bound) others.push_back(&sets);
+    });
   }
-  tracked.bound_ts = bound;
-  return std::nullopt;
+  const Search found = find_circle(*tracked.sets, others, circle);
+  const bool is_known = bound > complete_after && bound >= newest_unknown_;
+  return found == Search::no_circle && !is_known ? Search::too_many : found;
 }
 
 // ---- commit ----
@@ -302,8 +315,7 @@ void ConflictTracker::commit(Tracked& tracked, TransactionId id, std::uint64_t c
     passed_until_ = std::max(passed_until_, commit_ts);
     passed_bound_ = std::min(passed_bound_, tracked.bound_ts);
   }
-  std::uint64_t name = 0;
-  tracked.spare_sets = recent_.add(tracked.sets, name);
+  tracked.recent.keep();
   tracked.leaves.store(wrote ? commit_ts : tracked.sets->snapshot, std::memory_order_relaxed);
   tracked.word.fetch_or(Tracked::kCommitted, std::memory_order_seq_cst);
 }
@@ -314,39 +326,43 @@ bool ConflictTracker::try_commit_reader(Tracked& tracked) {
   if (!tracked.overwriters.empty()) return false;
   AccessSets& sets = *tracked.sets;
   const bool is_kept = oldest_.load(std::memory_order_relaxed) < sets.snapshot;
-  std::uint64_t name = 0;
   if (is_kept) {
     sets.finish();
     sets.commit_ts = published_.load(std::memory_order_seq_cst);
-    tracked.spare_sets = recent_.add(tracked.sets, name);
+    const std::lock_guard lock(tracked.recent.mutex());
+    tracked.recent.keep();
   }
   tracked.leaves.store(sets.snapshot, std::memory_order_relaxed);
   const std::uint64_t word = tracked.word.fetch_or(Tracked::kCommitted, std::memory_order_seq_cst);
   if ((word & Tracked::kInformed) == 0) return true;
-  if (is_kept) recent_.take_back(name);
+  if (is_kept) {
+    const std::lock_guard lock(tracked.recent.mutex());
+    tracked.recent.take_back();
+  }
   tracked.word.fetch_and(~Tracked::kCommitted, std::memory_order_seq_cst);
   return false;
 }
 
-void ConflictTracker::commit_untracked(boost::intrusive_ptr<AccessSets>& sets) {
-  sets->finish();
-  const std::uint64_t ts = sets->commit_ts;
+void ConflictTracker::commit_untracked(Tracked& place) {
+  AccessSets& sets = *place.sets;
+  sets.finish();
+  const std::uint64_t ts = sets.commit_ts;
   const std::uint64_t oldest = oldest_.load(std::memory_order_relaxed);
   std::int64_t more = 0;
-  for (const std::uint64_t hash : sets->reads) more += keys_->leave(nullptr, hash, ts, oldest);
+  for (const std::uint64_t hash : sets.reads) more += keys_->leave(nullptr, hash, ts, oldest);
   std::int64_t segments = 0;
-  for (const ReadRange& range : sets->ranges) {
+  for (const ReadRange& range : sets.ranges) {
     note_table(*range.table);
     segments += range.table->leave(nullptr, range.lo, range.hi, ts, oldest);
   }
-  if (sets->reads_all) raise_all_read(ts);
-  bytes_.fetch_add(more * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
-                       segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes),
-                   std::memory_order_relaxed);
-  std::uint64_t name = 0;
-  boost::intrusive_ptr<AccessSets> before = recent_.add(sets, name);
-  sets = before != nullptr && before->use_count() == 1 ? std::move(before) : new AccessSets;
-  sets->clear();
+  if (sets.reads_all) raise_all_read(ts);
+  count(place, more * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
+                   segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes));
+  {
+    const std::lock_guard lock(place.recent.mutex());
+    place.recent.keep();
+  }
+  place.sets = &place.recent.next();
 }
 
 void ConflictTracker::raise_all_read(std::uint64_t ts) noexcept { raise(all_read_ts_, ts); }
@@ -382,13 +398,27 @@ void ConflictTracker::give_up_marks(Tracked& tracked) {
   for (const ReadRange& range : tracked.sets->ranges) range.table->give_up(tracked, range.lo, range.hi);
 }
 
-// Who is counted after this one was uncounted takes a snapshot that has all of it.
+std::uint64_t ConflictTracker::tracked() const noexcept {
+  std::uint64_t active = 0;
+  for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
+    const Tracked& place = *places_[i].load(std::memory_order_acquire);
+    active += place.snapshot.load(std::memory_order_seq_cst) != 0 ? 1 : 0;
+  }
+  return active;
+}
+
+bool ConflictTracker::is_only_place() const noexcept {
+  if (places_count_.load(std::memory_order_relaxed) != 1) return false;
+  base::full_fence();
+  return places_count_.load(std::memory_order_seq_cst) == 1;
+}
+
+// Whose place is made after this one's end takes a snapshot that has all of it.
 void ConflictTracker::end(Tracked& tracked, bool committed) {
-  tracked.snapshot.store(0, std::memory_order_seq_cst);
+  tracked.snapshot.store(0, std::memory_order_release);
   if (++tracked.ends % kLookEvery == 0) look_for_oldest();
   const std::uint64_t ts = tracked.leaves.load(std::memory_order_relaxed);
-  const bool is_alone = tracked_.fetch_sub(1, std::memory_order_seq_cst) == 1;
-  if (committed && !is_alone && ts > oldest_.load(std::memory_order_relaxed)) {
+  if (committed && !is_only_place() && ts > oldest_.load(std::memory_order_relaxed)) {
     leave_marks(tracked, ts);
   } else {
     give_up_marks(tracked);
@@ -397,12 +427,7 @@ void ConflictTracker::end(Tracked& tracked, bool committed) {
   count(tracked, 0);
   tracked.tables.clear();
   tracked.pending.clear();
-  if (tracked.sets->use_count() > 1) {
-    const bool is_free = tracked.spare_sets != nullptr && tracked.spare_sets->use_count() == 1;
-    tracked.sets = is_free ? std::move(tracked.spare_sets) : new AccessSets;
-  }
-  tracked.spare_sets.reset();
-  tracked.sets->clear();
+  tracked.sets = &tracked.recent.next();
   const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
   tracked.number.store(0, std::memory_order_relaxed);
   tracked.word.store((Tracked::number_of(word) + 1) * Tracked::kOne, std::memory_order_seq_cst);

@@ -43,16 +43,17 @@ class ConflictTracker {
 
   // Whether anybody is tracked: whether a writer need look for who has read, and one that locks what it reads
   // need leave word of it. After a fence.
-  [[nodiscard]] bool is_in_use() const noexcept { return tracked_.load(std::memory_order_seq_cst) != 0; }
+  [[nodiscard]] bool is_in_use() const noexcept {
+    return places_count_.load(std::memory_order_seq_cst) != 0 && tracked() != 0;
+  }
 
   // A place for transactions, one after another; lives as long as this.
   Tracked& make_place();
 
   // ---- a transaction's beginning ----
 
-  // Before its snapshot is taken; `begin_reading` after that.
+  // Before its snapshot is taken; after that its `sets` have it.
   void begin(Tracked& tracked, bool is_read_only);
-  void begin_reading(Tracked& tracked, std::uint64_t snapshot);
 
   // ---- what it reads: entered first, then read ----
 
@@ -80,7 +81,7 @@ class ConflictTracker {
   void commit_unknown(std::uint64_t commit_ts) noexcept { newest_unknown_ = commit_ts; }
   // One that is not tracked commits: what it has read with locks, and has written, is told (commit mutex, if
   // it wrote). Its locks go after that.
-  void commit_untracked(boost::intrusive_ptr<AccessSets>& sets);
+  void commit_untracked(Tracked& place);
 
   // ---- commit of one that wrote nothing ----
 
@@ -94,8 +95,8 @@ class ConflictTracker {
 
   // ---- safe snapshots ----
 
-  // Those whose ends decide whether the snapshot of one that only reads is safe; then whether all have ended,
-  // and how (commit mutex).
+  // Those whose ends decide whether the snapshot of one that only reads is safe, after it was taken; then
+  // whether all have ended, and how (commit mutex).
   void find_pending(Tracked& tracked);
   bool is_decided(Tracked& tracked, bool& is_safe);
   // Whoever waits for that says so; the word is raised, and they are woken, at each end from then on.
@@ -107,7 +108,8 @@ class ConflictTracker {
     return tracked.pending.empty() && newest_pivot_.load(std::memory_order_seq_cst) <= tracked.sets->snapshot;
   }
 
-  [[nodiscard]] std::uint64_t tracked() const noexcept { return tracked_.load(std::memory_order_relaxed); }
+  // How many are active.
+  [[nodiscard]] std::uint64_t tracked() const noexcept;
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     const std::int64_t bytes = bytes_.load(std::memory_order_relaxed);
     return bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;
@@ -134,10 +136,12 @@ class ConflictTracker {
   void visit_readers(const AccessSets& writes, const Tracked* own, std::uint64_t& newest, const Visit& visit);
   Readers look_for_readers(const Tracked& tracked);
   std::uint64_t first_out_of(Tracked& tracked, std::uint64_t& bound, bool wrote) const;
+  Search search(const Tracked& tracked, std::uint64_t bound, Circle& circle);
   static Circle unknown_circle(const Tracked& tracked, std::string_view rule);
   void note_table(TrackedRanges& table);
   void remember_pivot(TransactionId id, const Pivot& pivot);
   std::uint64_t look_for_oldest();
+  [[nodiscard]] bool is_only_place() const noexcept;
   void leave_marks(Tracked& tracked, std::uint64_t ts);
   void give_up_marks(Tracked& tracked);
   void count(Tracked& tracked, std::int64_t bytes);
@@ -151,7 +155,6 @@ class ConflictTracker {
   WaitHook& hook_;
   const std::atomic<std::uint64_t>& published_;
   std::unique_ptr<KeyReads> keys_;  // made with the first place, as `places_`
-  RecentCommits recent_;
   std::unique_ptr<std::atomic<Tracked*>[]> places_;
   std::mutex places_mutex_;
   std::vector<std::unique_ptr<Tracked>> owned_;  // under it
@@ -168,8 +171,7 @@ class ConflictTracker {
   std::uint64_t passed_until_ = 0;
   std::uint64_t passed_bound_ = kNever;
 
-  alignas(64) std::atomic<std::uint64_t> tracked_{0};
-  std::atomic<std::uint32_t> waiters_{0};
+  alignas(64) std::atomic<std::uint32_t> waiters_{0};
   std::atomic<std::uint32_t> turn_{0};
   alignas(64) std::atomic<std::uint64_t> oldest_{0};  // no active snapshot is older
   std::atomic<std::uint64_t> newest_pivot_{0};        // commit of the last one

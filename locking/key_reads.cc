@@ -1,47 +1,58 @@
 #include "locking/key_reads.h"
 
-#include <algorithm>
-#include <utility>
-
 namespace isolith::locking {
-namespace {
+KeyReads::KeyReads() : buckets_(std::make_unique<Bucket[]>(kBuckets)) {}
 
-template <typename Marks>
-void erase_at(Marks& marks, std::size_t at) {
-  marks[at] = marks.back();
-  marks.pop_back();
+void KeyReads::Bucket::add(const Mark& mark) {
+  if (size_ >= kInline) {
+    if (more_ == nullptr) more_ = std::make_unique<std::vector<Mark>>();
+    more_->push_back(mark);
+  } else {
+    marks_[size_] = mark;
+  }
+  ++size_;
 }
 
-}  // namespace
+void KeyReads::Bucket::erase(std::size_t i) noexcept {
+  --size_;
+  at(i) = at(size_);
+  if (size_ >= kInline) more_->pop_back();
+  if (size_ <= kInline) more_.reset();
+}
 
-KeyReads::KeyReads() : buckets_(std::make_unique<Bucket[]>(kBuckets)) {}
+std::int64_t KeyReads::Bucket::drop(std::uint64_t oldest) noexcept {
+  const std::size_t before = size_;
+  for (std::size_t i = 0; i < size_;) {
+    if (at(i).is_over(oldest)) {
+      erase(i);
+    } else {
+      ++i;
+    }
+  }
+  return static_cast<std::int64_t>(size_) - static_cast<std::int64_t>(before);
+}
 
 std::int64_t KeyReads::enter(Tracked& reader, std::uint64_t hash, std::uint64_t oldest, bool& is_new) {
   Bucket& bucket = bucket_of(hash);
-  const std::lock_guard lock(bucket.mutex);
-  std::int64_t more = 0;
+  const std::lock_guard lock(bucket.latch);
+  const std::int64_t more = bucket.drop(oldest);
   is_new = true;
-  for (std::size_t i = 0; i < bucket.marks.size();) {
-    const Mark& mark = bucket.marks[i];
-    if (mark.reader == nullptr && mark.ts <= oldest) {
-      erase_at(bucket.marks, i);
-      --more;
-      continue;
-    }
-    if (mark.reader == &reader && mark.hash == hash) is_new = false;
-    ++i;
+  for (std::size_t i = 0; i < bucket.size() && is_new; ++i) {
+    const Mark& mark = bucket.at(i);
+    is_new = mark.hash != hash || mark.is_committed() || mark.reader() != &reader;
   }
   if (!is_new) return more;
-  bucket.marks.push_back({hash, &reader, 0});
+  bucket.add(Mark(hash, reader));
   return more + 1;
 }
 
 std::int64_t KeyReads::give_up(const Tracked& reader, std::uint64_t hash) {
   Bucket& bucket = bucket_of(hash);
-  const std::lock_guard lock(bucket.mutex);
-  for (std::size_t i = 0; i < bucket.marks.size(); ++i) {
-    if (bucket.marks[i].reader != &reader || bucket.marks[i].hash != hash) continue;
-    erase_at(bucket.marks, i);
+  const std::lock_guard lock(bucket.latch);
+  for (std::size_t i = 0; i < bucket.size(); ++i) {
+    const Mark& mark = bucket.at(i);
+    if (mark.hash != hash || mark.is_committed() || mark.reader() != &reader) continue;
+    bucket.erase(i);
     return -1;
   }
   return 0;
@@ -50,53 +61,38 @@ std::int64_t KeyReads::give_up(const Tracked& reader, std::uint64_t hash) {
 std::int64_t KeyReads::leave(const Tracked* reader, std::uint64_t hash, std::uint64_t ts,
                              std::uint64_t oldest) {
   Bucket& bucket = bucket_of(hash);
-  const std::lock_guard lock(bucket.mutex);
-  std::int64_t more = 0;
-  Mark* committed = nullptr;
-  Mark* own = nullptr;
-  for (Mark& mark : bucket.marks) {
+  const std::lock_guard lock(bucket.latch);
+  const std::int64_t more = bucket.drop(oldest);
+  std::size_t own = bucket.size();
+  std::size_t committed = bucket.size();
+  for (std::size_t i = 0; i < bucket.size(); ++i) {
+    const Mark& mark = bucket.at(i);
     if (mark.hash != hash) continue;
-    if (mark.reader == nullptr) committed = &mark;
-    if (mark.reader != nullptr && mark.reader == reader) own = &mark;
-  }
-  if (committed != nullptr) {
-    committed->ts = std::max(committed->ts, ts);
-    if (own == nullptr) return 0;
-    erase_at(bucket.marks, static_cast<std::size_t>(own - bucket.marks.data()));
-    return -1;
-  }
-  if (own != nullptr) {
-    *own = {hash, nullptr, ts};
-    return 0;
-  }
-  for (std::size_t i = 0; i < bucket.marks.size();) {
-    if (bucket.marks[i].reader == nullptr && bucket.marks[i].ts <= oldest) {
-      erase_at(bucket.marks, i);
-      --more;
-    } else {
-      ++i;
+    if (mark.is_committed()) {
+      committed = i;
+    } else if (mark.reader() == reader) {
+      own = i;
     }
   }
-  bucket.marks.push_back({hash, nullptr, ts});
+  const bool has_own = own < bucket.size();
+  if (committed < bucket.size()) {
+    if (bucket.at(committed).ts() < ts) bucket.at(committed) = Mark(hash, ts);
+    if (has_own) bucket.erase(own);
+    return more - (has_own ? 1 : 0);
+  }
+  if (has_own) {
+    bucket.at(own) = Mark(hash, ts);
+    return more;
+  }
+  bucket.add(Mark(hash, ts));
   return more + 1;
 }
 
-std::int64_t KeyReads::drop(std::uint64_t oldest, std::uint64_t& newest) {
+std::int64_t KeyReads::drop(std::uint64_t oldest) {
   std::int64_t more = 0;
   for (std::size_t i = 0; i < kBuckets; ++i) {
-    Bucket& bucket = buckets_[i];
-    const std::lock_guard lock(bucket.mutex);
-    for (std::size_t at = 0; at < bucket.marks.size();) {
-      const Mark& mark = bucket.marks[at];
-      if (mark.reader == nullptr && mark.ts <= oldest) {
-        newest = std::max(newest, mark.ts);
-        erase_at(bucket.marks, at);
-        --more;
-      } else {
-        ++at;
-      }
-    }
-    bucket.marks.shrink_to_fit();
+    const std::lock_guard lock(buckets_[i].latch);
+    more += buckets_[i].drop(oldest);
   }
   return more;
 }

@@ -6,26 +6,30 @@
 // Invariants:
 //   1. A mark is entered before its key is read; a writer writes the row and looks for marks before it
 //   commits.
-//      Both take the bucket's mutex: the later one sees the other (README.md).
+//      Both take the bucket's latch: the later one sees the other (README.md).
 //   2. When a transaction commits, its marks become those of committed ones in the same hold of the bucket's
-//      mutex. They are dropped once everybody active has a snapshot that is as new.
+//      latch. They are dropped once everybody active has a snapshot that is as new.
 //
-// Threads: any. Nothing is taken under a bucket's mutex.
+// A bucket is one cache line, as long as it has no more than three marks.
+//
+// Threads: any. Nothing is taken under a bucket's latch.
 #pragma once
 
-#include <boost/container/small_vector.hpp>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
+#include "locking/spin_latch.h"
 #include "locking/tracked.h"
 
 namespace isolith::locking {
 
 class KeyReads {
  public:
-  static constexpr std::size_t kMarkBytes = 24;
+  static constexpr std::size_t kMarkBytes = 16;
 
   KeyReads();
 
@@ -38,37 +42,64 @@ class KeyReads {
   std::int64_t give_up(const Tracked& reader, std::uint64_t hash);
   // The reader, or one that had no mark (null), has committed at `ts`.
   std::int64_t leave(const Tracked* reader, std::uint64_t hash, std::uint64_t ts, std::uint64_t oldest);
-  // Drops the marks of those that committed up to `oldest`; `newest` is raised to the last of the dropped
-  // ones.
-  std::int64_t drop(std::uint64_t oldest, std::uint64_t& newest);
+  // Drops the marks of those that committed up to `oldest`.
+  std::int64_t drop(std::uint64_t oldest);
 
   // Calls `visit(Tracked&)` for each active one; raises `newest` to the last commit of the others. Under the
-  // bucket's mutex.
+  // bucket's latch.
   template <typename Visit>
   void visit(std::uint64_t hash, std::uint64_t& newest, const Visit& visit) {
     Bucket& bucket = bucket_of(hash);
-    const std::lock_guard lock(bucket.mutex);
-    for (const Mark& mark : bucket.marks) {
+    const std::lock_guard lock(bucket.latch);
+    for (std::size_t i = 0; i < bucket.size(); ++i) {
+      const Mark& mark = bucket.at(i);
       if (mark.hash != hash) continue;
-      if (mark.reader != nullptr) {
-        visit(*mark.reader);
-      } else if (mark.ts > newest) {
-        newest = mark.ts;
+      if (mark.is_committed()) {
+        if (mark.ts() > newest) newest = mark.ts();
+      } else {
+        visit(*mark.reader());
       }
     }
   }
 
  private:
-  static constexpr std::size_t kBuckets = std::size_t{1} << 13;
+  static constexpr std::size_t kBuckets = std::size_t{1} << 14;
 
-  struct Mark {
+  // Of an active reader its address; of committed ones the last commit, and a bit that no address has.
+  class Mark {
+   public:
+    Mark() = default;
+    Mark(std::uint64_t of, Tracked& by) : hash(of), word_(reinterpret_cast<std::uint64_t>(&by)) {}
+    Mark(std::uint64_t of, std::uint64_t ts) : hash(of), word_(ts << 1 | 1) {}
+    [[nodiscard]] bool is_committed() const noexcept { return (word_ & 1) != 0; }
+    [[nodiscard]] std::uint64_t ts() const noexcept { return word_ >> 1; }
+    [[nodiscard]] Tracked* reader() const noexcept { return reinterpret_cast<Tracked*>(word_); }
+    [[nodiscard]] bool is_over(std::uint64_t oldest) const noexcept {
+      return is_committed() && ts() <= oldest;
+    }
+
     std::uint64_t hash = 0;
-    Tracked* reader = nullptr;  // null: of those that committed, the last one at `ts`
-    std::uint64_t ts = 0;
+
+   private:
+    std::uint64_t word_ = 0;
   };
-  struct alignas(64) Bucket {
-    std::mutex mutex;
-    boost::container::small_vector<Mark, 2> marks;
+
+  class alignas(64) Bucket {
+   public:
+    SpinLatch latch;
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] Mark& at(std::size_t i) noexcept { return i < kInline ? marks_[i] : (*more_)[i - kInline]; }
+    void add(const Mark& mark);
+    void erase(std::size_t i) noexcept;
+    // Returns how many marks there are more.
+    std::int64_t drop(std::uint64_t oldest) noexcept;
+
+   private:
+    static constexpr std::size_t kInline = 3;
+    std::uint32_t size_ = 0;
+    std::unique_ptr<std::vector<Mark>> more_;
+    std::array<Mark, kInline> marks_;
   };
 
   [[nodiscard]] Bucket& bucket_of(std::uint64_t hash) const noexcept { return buckets_[hash % kBuckets]; }

@@ -4,40 +4,15 @@
 #include <utility>
 
 namespace isolith::locking {
+namespace {
 
-Circle::Member member_of(const AccessSets& sets) {
-  return {sets.number, sets.level, sets.label, sets.commit_ts, true};
-}
+struct Visit {
+  const AccessSets* at = nullptr;
+  std::size_t from = 0;  // the visit that led here
+  WayBefore way;
+};
 
-boost::intrusive_ptr<AccessSets> RecentCommits::add(const boost::intrusive_ptr<AccessSets>& sets,
-                                                    std::uint64_t& name) {
-  const bool is_kept = sets->reads.size() + sets->ranges.size() + sets->writes.size() <= kAccessesMax;
-  const std::lock_guard lock(mutex_);
-  if (!is_kept) complete_after_ = std::max(complete_after_, sets->commit_ts);
-  name = added_++;
-  boost::intrusive_ptr<AccessSets> before = std::move(ring_[name % kSize]);
-  if (before != nullptr) complete_after_ = std::max(complete_after_, before->commit_ts);
-  if (is_kept) ring_[name % kSize] = sets;
-  return before;
-}
-
-void RecentCommits::take_back(std::uint64_t name) {
-  const std::lock_guard lock(mutex_);
-  if (added_ - name <= kSize) ring_[name % kSize].reset();
-}
-
-void RecentCommits::note_unknown(std::uint64_t commit_ts) {
-  const std::lock_guard lock(mutex_);
-  complete_after_ = std::max(complete_after_, commit_ts);
-}
-
-std::uint64_t RecentCommits::complete_after() {
-  const std::lock_guard lock(mutex_);
-  return complete_after_;
-}
-
-void RecentCommits::tell(const std::vector<Visit>& visits, std::size_t last, const WayBefore& back,
-                         Circle& circle) {
+void tell(const std::vector<Visit>& visits, std::size_t last, const WayBefore& back, Circle& circle) {
   std::vector<std::size_t> places;
   for (std::size_t at = last; at != 0; at = visits[at].from) places.push_back(at);
   places.push_back(0);
@@ -49,29 +24,51 @@ void RecentCommits::tell(const std::vector<Visit>& visits, std::size_t last, con
   }
 }
 
-// Breadth first from it, so that the circle is a shortest one. At most kSize visits of kSize questions.
-bool RecentCommits::closes_circle(const AccessSets& sets, Circle& circle) {
-  const std::lock_guard lock(mutex_);
+}  // namespace
+
+// The one that it takes the place of next is not known any more.
+void RecentCommits::keep() {
+  AccessSets& sets = current();
+  sets.is_kept = sets.reads.size() + sets.ranges.size() + sets.writes.size() <= kAccessesMax;
+  if (!sets.is_kept) raise_complete_after(sets.commit_ts);
+  std::unique_ptr<AccessSets>& victim = places_[(at_ + 1) % places_.size()];
+  if (victim == nullptr) victim = std::make_unique<AccessSets>();
+  if (!victim->is_kept) return;
+  victim->is_kept = false;
+  raise_complete_after(victim->commit_ts);
+}
+
+// What it clears is not kept, so nobody looks at it.
+AccessSets& RecentCommits::next() {
+  if (current().is_kept) at_ = (at_ + 1) % places_.size();
+  current().clear();
+  return current();
+}
+
+Circle::Member member_of(const AccessSets& sets) {
+  return {sets.number, sets.level, sets.label, sets.commit_ts, true};
+}
+
+// Breadth first from it, so that the circle is a shortest one.
+Search find_circle(const AccessSets& sets, const std::vector<const AccessSets*>& others, Circle& circle) {
   std::vector<Visit> visits{{&sets, 0, {}}};
-  std::array<bool, kSize> is_visited{};
+  std::vector<const AccessSets*> left = others;
   for (std::size_t at = 0; at < visits.size(); ++at) {
+    if (at > RecentCommits::kVisitsMax) return Search::too_many;
     const AccessSets& from = *visits[at].at;
     if (at > 0) {
       if (const auto back = comes_before(from, sets)) {
         tell(visits, at, *back, circle);
-        return true;
+        return Search::circle;
       }
     }
-    for (std::size_t i = 0; i < kSize; ++i) {
-      const AccessSets* const to = ring_[i].get();
-      if (to == nullptr || is_visited[i]) continue;
-      if (const auto way = comes_before(from, *to)) {
-        is_visited[i] = true;
-        visits.push_back({to, at, *way});
-      }
-    }
+    std::erase_if(left, [&](const AccessSets* to) {
+      const auto way = comes_before(from, *to);
+      if (way) visits.push_back({to, at, *way});
+      return way.has_value();
+    });
   }
-  return false;
+  return Search::no_circle;
 }
 
 }  // namespace isolith::locking

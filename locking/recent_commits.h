@@ -1,18 +1,21 @@
-// RecentCommits: what the last transactions that committed have read and written, and whether one more would
-// close a circle among them.
+// RecentCommits: what the last transactions of one place have read and written; and the search for a circle
+// among those of all places.
 //
-// The last kSize ones are kept, each with at most kAccessesMax reads, ranges and writes. What is older, or
-// had more, is not known: `complete_after` is the newest commit among those. A circle all of whose members
-// committed later is found if there is one. (Circles are looked for among the transactions themselves, and no
-// edges are kept: access_sets.h.)
+// The last kSize that committed are kept, each with at most kAccessesMax reads, ranges and writes. What is
+// older, or had more, is not known: `complete_after` is the newest commit among those. A circle all of whose
+// members committed later is found if there is one, and if no more than kVisitsMax have to be looked at.
+// Circles are looked for among the transactions themselves, and no edges are kept: access_sets.h.
 //
-// Threads: any; a mutex of its own, under which nothing is taken.
+// The sets are used in turn, and by this place alone, so that committing touches no memory of other places.
+//
+// Threads: the place's own but for the search, which takes the mutexes of all.
 #pragma once
 
 #include <array>
-#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -20,6 +23,47 @@
 #include "locking/access_sets.h"
 
 namespace isolith::locking {
+
+class RecentCommits {
+ public:
+  RecentCommits() { places_[0] = std::make_unique<AccessSets>(); }
+
+  static constexpr std::size_t kSize = 32;
+  static constexpr std::size_t kAccessesMax = 4096;
+  static constexpr std::size_t kVisitsMax = 256;
+
+  // Of the transaction that is active, or committed and not over yet.
+  [[nodiscard]] AccessSets& current() noexcept { return *places_[at_]; }
+  // It has committed: others look at it from here on. With the mutex, or the one that all searches hold.
+  void keep();
+  // It has not, after all. With the mutex.
+  void take_back() noexcept { current().is_kept = false; }
+  // The next transaction begins.
+  AccessSets& next();
+
+  [[nodiscard]] std::uint64_t complete_after() const noexcept {
+    return complete_after_.load(std::memory_order_relaxed);
+  }
+  // Calls `visit(const AccessSets&)` for those that are kept. With the mutex, which the search holds for as
+  // long as it looks at them.
+  [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
+  template <typename Visit>
+  void visit(const Visit& visit) const {
+    for (const std::unique_ptr<AccessSets>& sets : places_) {
+      if (sets != nullptr && sets->is_kept) visit(*sets);
+    }
+  }
+
+ private:
+  void raise_complete_after(std::uint64_t ts) noexcept {
+    if (ts > complete_after()) complete_after_.store(ts, std::memory_order_relaxed);
+  }
+
+  std::mutex mutex_;
+  std::size_t at_ = 0;
+  std::array<std::unique_ptr<AccessSets>, kSize + 1> places_;
+  std::atomic<std::uint64_t> complete_after_{0};
+};
 
 // A circle of transactions, each before the next one, the last before the first; or the beginning of one.
 struct Circle {
@@ -43,35 +87,9 @@ struct Circle {
 
 Circle::Member member_of(const AccessSets& sets);
 
-class RecentCommits {
- public:
-  static constexpr std::size_t kSize = 128;
-  static constexpr std::size_t kAccessesMax = 4096;
+enum class Search : std::uint8_t { no_circle, circle, too_many };
 
-  // Keeps what the transaction has read and written, as `finish` left it. Returns others, to be used again if
-  // nobody else holds them; and a name for `take_back`.
-  boost::intrusive_ptr<AccessSets> add(const boost::intrusive_ptr<AccessSets>& sets, std::uint64_t& name);
-  // It has not committed after all.
-  void take_back(std::uint64_t name);
-  // Something committed then that is not told here.
-  void note_unknown(std::uint64_t commit_ts);
-
-  // Whether the transaction, which would commit next, closes a circle; then it is in `circle`.
-  bool closes_circle(const AccessSets& sets, Circle& circle);
-  [[nodiscard]] std::uint64_t complete_after();
-
- private:
-  struct Visit {
-    const AccessSets* at = nullptr;
-    std::size_t from = 0;  // the visit that led here
-    WayBefore way;
-  };
-  static void tell(const std::vector<Visit>& visits, std::size_t last, const WayBefore& back, Circle& circle);
-
-  std::mutex mutex_;
-  std::array<boost::intrusive_ptr<AccessSets>, kSize> ring_;
-  std::uint64_t added_ = 0;
-  std::uint64_t complete_after_ = 0;
-};
+// Whether the transaction, which would commit next, closes a circle with these; then it is in `circle`.
+Search find_circle(const AccessSets& sets, const std::vector<const AccessSets*>& others, Circle& circle);
 
 }  // namespace isolith::locking

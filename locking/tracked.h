@@ -15,14 +15,13 @@
 
 #include <atomic>
 #include <boost/container/small_vector.hpp>
-#include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <cstdint>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "base/ids.h"
-#include "locking/access_sets.h"
+#include "locking/recent_commits.h"
 
 namespace isolith::locking {
 
@@ -47,8 +46,8 @@ struct alignas(64) Tracked {
   std::atomic<std::uint64_t> number{0};   // as reports name it; 0: it has not written
   std::atomic<bool> is_read_only{false};  // it said so
 
-  alignas(64) boost::intrusive_ptr<AccessSets> sets{new AccessSets};
-  boost::intrusive_ptr<AccessSets> spare_sets;  // to be used next, if nobody else holds them
+  alignas(64) RecentCommits recent;
+  AccessSets* sets = &recent.current();
   boost::container::small_vector<Overwriter, 2> overwriters;
   bool overwriters_lost = false;        // there were too many to list
   bool is_safe = false;                 // whatever others do: nothing of it is tracked any more

@@ -4,7 +4,7 @@
 // `is_used` says whether there is anything: a reader enters its range, then a fence, then it reads; a writer
 // writes the row, then a fence, then it looks: one of the two sees the other.
 //
-// Threads: any. Nothing is taken under the mutex.
+// Threads: any. Nothing is taken under the latch.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 
 #include "locking/range_map.h"
 #include "locking/range_set.h"
+#include "locking/spin_latch.h"
 #include "locking/tracked.h"
 
 namespace isolith::locking {
@@ -32,7 +33,7 @@ class TrackedRanges {
   std::int64_t leave(Tracked* reader, std::string_view lo, const std::optional<std::string>& hi,
                      std::uint64_t ts, std::uint64_t oldest);
   // As `KeyReads::drop`; returns how many segments there are more.
-  std::int64_t drop(std::uint64_t oldest, std::uint64_t& newest);
+  std::int64_t drop(std::uint64_t oldest);
 
   // Whether this is the first call.
   bool note_listed() noexcept {
@@ -43,19 +44,20 @@ class TrackedRanges {
   template <typename Visit>
   void visit(std::string_view key, std::uint64_t& newest, const Visit& visit) {
     if (!is_used_.load(std::memory_order_seq_cst)) return;
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(latch_);
     for (Tracked* reader : active_.readers_at(key)) visit(*reader);
     newest = std::max(newest, committed_.at(key));
   }
 
  private:
-  void drop_locked(std::uint64_t oldest, std::uint64_t& newest);
+  void drop_locked(std::uint64_t oldest);
   void note_use() noexcept {
     const bool is_used = !active_.empty() || committed_.segments() > 1 || committed_.at({}) != 0;
-    is_used_.store(is_used, std::memory_order_seq_cst);
+    if (is_used != is_used_.load(std::memory_order_relaxed))
+      is_used_.store(is_used, std::memory_order_seq_cst);
   }
 
-  std::mutex mutex_;
+  SpinLatch latch_;
   RangeSet<Tracked> active_;
   RangeMap<std::uint64_t> committed_;
   std::size_t dropped_at_ = 1;  // segments when those that are over were last dropped

@@ -54,10 +54,9 @@ void ConflictTracker::fold() {
   const std::unique_lock lock(places_mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return;
   const auto drop = [this](std::uint64_t until) {
-    std::uint64_t newest = 0;
-    const std::int64_t marks = keys_->drop(until, newest);
+    const std::int64_t marks = keys_->drop(until);
     std::int64_t segments = 0;
-    for (TrackedRanges* const table : tables_) segments += table->drop(until, newest);
+    for (TrackedRanges* const table : tables_) segments += table->drop(until);
     bytes_.fetch_add(marks * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
                          segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes),
                      std::memory_order_relaxed);

@@ -232,10 +232,12 @@ class Core {
 
   // core_serializable.cc
   Status begin_tracked(TransactionState& state, bool waits);
+  bool take_safe_snapshot(TransactionState& state);
+  void look_if_safe(TransactionState& state);
   Status wait_until_safe(TransactionState& state, bool& is_safe);
   static Status unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& holders);
   void stop_tracking(TransactionState& state);
-  static locking::AccessSets& untracked_access(TransactionState& state);
+  locking::AccessSets& access_of(TransactionState& state);
   void track_key(TransactionState& state, const TableInfo& table, std::string_view key);
   void note_read(TransactionState& state, const Found& found);
   static void note_table(const TransactionState& state, const TableInfo& table);

@@ -10,7 +10,8 @@
 namespace isolith::txn {
 namespace {
 
-constexpr std::uint64_t kKeysMax = 65536;  // written by one transaction, and told one by one
+constexpr std::size_t kReadsBetweenLooks = 64;  // of one that only reads, whether it is safe by now
+constexpr std::uint64_t kKeysMax = 65536;       // written by one transaction, and told one by one
 
 std::string_view way_of(locking::Dependency kind) {
   switch (kind) {
@@ -51,21 +52,41 @@ std::string text_of(const locking::Circle::Member& member) {
 // Its snapshot counts as that of one that may write: what was erased since leaves its trace until it ends.
 Status Core::begin_tracked(TransactionState& state, bool waits) {
   if (state.place == nullptr) state.place = &tracker_.make_place();
-  for (;;) {
+  if (state.read_only && take_safe_snapshot(state)) return {};
+  for (bool is_safe = false;; stop_tracking(state)) {
     tracker_.begin(*state.place, state.read_only);
-    state.as_of = register_snapshot(state, true);
     state.tracked = state.place;
-    tracker_.begin_reading(*state.tracked, raw(state.as_of));
-    if (!state.read_only) return {};
-    bool is_safe = tracker_.is_safe_at_once(*state.tracked);
-    if (!is_safe && !waits) return {};
-    Status status;
-    if (!is_safe) status = wait_until_safe(state, is_safe);
-    if (is_safe || !status.ok()) stop_tracking(state);
+    state.as_of = register_snapshot(state, true);
+    state.place->sets->snapshot = raw(state.as_of);
+    if (state.read_only) tracker_.find_pending(*state.place);
+    if (!waits) return {};
+    Status status = wait_until_safe(state, is_safe);
     if (!status.ok()) state.snapshot.store(0, std::memory_order_release);
-    if (is_safe || !status.ok()) return status;
-    stop_tracking(state);  // and again, with a later one
+    if (!is_safe && status.ok()) continue;  // with a later one
+    stop_tracking(state);
+    return status;
   }
+}
+
+// Where nobody is active who decides about it.
+bool Core::take_safe_snapshot(TransactionState& state) {
+  state.as_of = register_snapshot(state, false);
+  state.place->sets->snapshot = raw(state.as_of);
+  tracker_.find_pending(*state.place);
+  const bool is_safe = tracker_.is_safe_at_once(*state.place);
+  state.place->pending.clear();
+  return is_safe;
+}
+
+// One that only reads may have become safe.
+void Core::look_if_safe(TransactionState& state) {
+  if (state.tracked->pending.empty()) return;
+  bool is_safe = false;
+  {
+    const std::lock_guard lock(commit_mutex_);
+    if (!tracker_.is_decided(*state.tracked, is_safe)) return;
+  }
+  if (is_safe) stop_tracking(state);
 }
 
 Status Core::wait_until_safe(TransactionState& state, bool& is_safe) {
@@ -118,6 +139,10 @@ void Core::stop_tracking(TransactionState& state) {
 // ---- reading ----
 
 void Core::track_key(TransactionState& state, const TableInfo& table, std::string_view key) {
+  if (state.read_only && state.tracked->sets->reads.size() % kReadsBetweenLooks == kReadsBetweenLooks - 1) {
+    look_if_safe(state);
+    if (!state.is_tracking()) return;
+  }
   tracker_.enter_key(*state.tracked, mvcc::VersionStore::hash_of(table.id, key), table.locks.tracked());
 }
 
@@ -161,16 +186,16 @@ void Core::collect_access(const TransactionState& state, locking::AccessSets& se
   }
 }
 
-// Empty ones, of a transaction that is not tracked.
-locking::AccessSets& Core::untracked_access(TransactionState& state) {
-  if (state.access == nullptr) state.access = new locking::AccessSets;
-  state.access->clear();
-  return *state.access;
+// Of one that is tracked, with what it has read.
+locking::AccessSets& Core::access_of(TransactionState& state) {
+  if (state.place == nullptr) state.place = &tracker_.make_place();
+  if (!state.is_tracking()) state.place->sets->clear();
+  return *state.place->sets;
 }
 
 // Before the commit mutex is taken.
 void Core::find_readers(TransactionState& state, locking::MetReaders& readers) {
-  locking::AccessSets& sets = state.is_tracking() ? *state.tracked->sets : untracked_access(state);
+  locking::AccessSets& sets = access_of(state);
   collect_access(state, sets);
   sets.finish();
   tracker_.find_readers(sets, state.tracked, readers);
@@ -205,8 +230,8 @@ Status Core::commit_tracked_reader(TransactionState& state) {
 // It is about to be published, and its locks are still held. With the commit mutex, if it wrote.
 void Core::commit_access(TransactionState& state, Timestamp ts) {
   if (state.is_tracking()) return tracker_.commit(*state.tracked, state.own_id(), raw(ts));
-  if (state.undo == nullptr) collect_access(state, untracked_access(state));
-  locking::AccessSets& sets = *state.access;
+  if (state.undo == nullptr) collect_access(state, access_of(state));
+  locking::AccessSets& sets = *state.place->sets;
   sets.commit_ts = sets.snapshot = raw(ts);
   sets.reads_all = state.policy->runs_alone();
   if (state.read_locks == ReadLocks::none && !sets.reads_all) {
@@ -219,7 +244,7 @@ void Core::commit_access(TransactionState& state, Timestamp ts) {
       sets.ranges.push_back({&range.table->tracked(), range.lo, range.hi});
     }
   }
-  tracker_.commit_untracked(state.access);
+  tracker_.commit_untracked(*state.place);
 }
 
 Status Core::serialization_conflict(const TransactionState& state, const locking::Circle& circle) const {

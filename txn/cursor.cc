@@ -174,6 +174,7 @@ void CursorState::fill() {
       if (!status_.ok()) return;
     }
   }
+  if (state_.is_tracking() && state_.read_only) core_.look_if_safe(state_);
   core_.note_absence(state_);  // between the rows
   if (rule_.bounded && !Core::is_snapshot_intact(*announcer_)) {
     status_ = core_.snapshot_failure(state_);

@@ -88,9 +88,7 @@ struct alignas(64) TransactionState {
   std::uint32_t index = 0;                      // of the slot
   locking::Owner owner;                         // what it holds and waits for
   locking::Tracked* tracked = nullptr;          // where what it reads is remembered
-  locking::Tracked* place = nullptr;            // for that; the slot's
-  boost::intrusive_ptr<locking::AccessSets>
-      access;  // of one that is not tracked, for others to see; the slot's
+  locking::Tracked* place = nullptr;  // for that, and for what others are to see of one at another level
 
   [[nodiscard]] bool is_tracking() const noexcept { return tracked != nullptr; }
 
