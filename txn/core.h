@@ -6,7 +6,8 @@
 //   core_end.cc       commit, abort                  rollback.cc       undo, savepoints
 //   core_locks.cc     read locks, waiting for locks
 //   catalog.cc        tables                         collector.cc      old versions, tombstones, the horizon
-//   snapshots.cc      who reads from what
+//   snapshots.cc      who reads from what        core_serializable.cc  conflicts of serializable_ssi
+//   observe.cc        what an observer is told
 //   checkpoint.cc     checkpoints                    verify.cc         checks and figures
 //   api.cc            the public classes
 //
@@ -71,7 +72,8 @@ class Core {
   // ---- core_end.cc: a transaction's beginning and end ----
   Result<Transaction> begin(const TransactionOptions& options);
   Status commit(TransactionState& state);
-  Status abort(TransactionState& state);
+  // `reason`: why, where the program did not want it.
+  Status abort(TransactionState& state, const Status& reason = {});
   // The handle is gone: aborts what is active.
   void release_transaction(TransactionState& state);
   void release_handle(TransactionState& state);
@@ -248,6 +250,28 @@ class Core {
   void commit_access(TransactionState& state, Timestamp ts);
   Status serialization_conflict(const TransactionState& state, const locking::Circle& circle) const;
 
+  // observe.cc: an observer is set
+  void tell_begin(const TransactionState& state, std::string_view label) const;
+  void tell_read(const TransactionState& state, const TableInfo& table, std::string_view key,
+                 TransactionId writer, bool exists) const;
+  void tell_write(const TransactionState& state, const Change& change) const;
+  void tell_wait(const TransactionState& state, const WaitInfo& info) const;
+  void tell_wake(const TransactionState& state, const WaitInfo& info) const;
+  void tell_commit(const TransactionState& state, Timestamp ts) const;
+  void tell_abort(const TransactionState& state, const Status& reason) const;
+  // The way of locks to the hook.
+  class WaitTeller final : public WaitHook {
+   public:
+    WaitTeller(const Core& core, WaitHook& hook) : core_(core), hook_(hook) {}
+    bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, const WaitInfo& info,
+              std::uint64_t timeout_ms) override;
+    void wake_all(const std::atomic<std::uint32_t>& word) override { hook_.wake_all(word); }
+
+   private:
+    const Core& core_;
+    WaitHook& hook_;
+  };
+
   // core_write.cc
   enum class Outcome : std::uint8_t { done, wait, no_room, refused };
   Status begin_writing(TransactionState& state, IfLocked if_locked = IfLocked::wait);
@@ -286,7 +310,7 @@ class Core {
   // core_end.cc
   Status commit_writes(TransactionState& state);
   Status commit_in_order(TransactionState& state, const locking::MetReaders& readers, bool is_seen,
-                         std::uint32_t crc, Lsn& end);
+                         std::uint32_t crc, Lsn& end, Timestamp& ts);
   void publish_tables(const TransactionState& state, Timestamp ts);
   void finish(TransactionState& state, Phase phase);
   void end_after(TransactionState& state, const Status& status);
@@ -390,6 +414,7 @@ class Core {
   std::string path_;
   const std::uint64_t instance_;  // tells the handles of this opening from others
   WaitHook& hook_;
+  WaitTeller wait_teller_;
   std::unique_ptr<base::File> directory_lock_;
   std::unique_ptr<pages::PageFile> file_;
   std::unique_ptr<pages::PageCache> cache_;

@@ -67,6 +67,8 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
   state->handles.store(1, std::memory_order_relaxed);
   state->phase = Phase::active;
   Transaction transaction(this, state);
+  if (observer_ != nullptr) [[unlikely]]
+    tell_begin(*state, options.label);
   if (state->policy->runs_alone()) TRY(begin_alone(*state));
   return transaction;
 }
@@ -96,6 +98,8 @@ Status Core::commit(TransactionState& state) {
   const Timestamp seen = state.seen_ts;
   const bool waits = state.durability == Durability::sync && log_ != nullptr && raw(seen) != 0 &&
                      seen > log_->durable_timestamp();
+  if (observer_ != nullptr) [[unlikely]]
+    tell_commit(state, {});
   finish(state, Phase::committed);
   // What it has read must not be lost by a crash once its caller has acted on it.
   return waits ? log_->make_durable(log_->appended_lsn(), kNoTransaction) : Status();
@@ -118,11 +122,11 @@ void Core::publish_tables(const TransactionState& state, Timestamp ts) {
 
 // What is in the order of commits: the test, the log, and the one store that makes all of it visible.
 Status Core::commit_in_order(TransactionState& state, const locking::MetReaders& readers, bool is_seen,
-                             std::uint32_t crc, Lsn& end) {
+                             std::uint32_t crc, Lsn& end, Timestamp& ts) {
   const TransactionId id = state.own_id();
   const GateHold inside(gate_, state);
   const std::lock_guard lock(commit_mutex_);
-  const Timestamp ts{newest_ts_ + 1};
+  ts = Timestamp{newest_ts_ + 1};
   if (state.is_tracking()) TRY(test_serializable(state, ts));
   if (log_ != nullptr) {
     const Result<Lsn> appended = log_->append(
@@ -152,7 +156,7 @@ Status Core::commit_writes(TransactionState& state) {
   Status status = writing_health();
   if (status.ok() && state.redo.size() > wal::kUnitPayloadBytesMax) status = spill(state);
   if (!status.ok()) {
-    TRY(abort(state));
+    TRY(abort(state, status));
     return status;
   }
   const std::uint32_t crc = log_ == nullptr ? 0 : base::crc32c(state.redo.data(), state.redo.size());
@@ -162,15 +166,16 @@ Status Core::commit_writes(TransactionState& state) {
   const bool is_seen = tracker_.is_in_use();
   locking::MetReaders readers;
   if (is_seen) find_readers(state, readers);
-  status = commit_in_order(state, readers, is_seen, crc, end);
+  Timestamp ts{};
+  status = commit_in_order(state, readers, is_seen, crc, end, ts);
   if (!status.ok()) {
     // A full disk may pass; a log that can not be trusted any more does not.
     if (status.is(StatusCode::conflict)) {
-      TRY(abort(state));
+      TRY(abort(state, status));
       return status;
     }
     if (const Status health = log_->health(); !health.ok()) fail_writing(health);
-    TRY(abort(state));
+    TRY(abort(state, status));
     return status;
   }
   const Durability durability = state.durability;
@@ -179,6 +184,8 @@ Status Core::commit_writes(TransactionState& state) {
       std::max(kCollectEvery, slots_.count() / kSlotsEachCollect)) {
     collect(state, Effort::brief);
   }
+  if (observer_ != nullptr) [[unlikely]]
+    tell_commit(state, ts);
   finish(state, Phase::committed);
   if (log_ == nullptr) return {};
   if (raw(end) > checkpoint_lsn_.load(std::memory_order_relaxed) + options_.checkpoint_log_bytes)
@@ -196,7 +203,7 @@ Status Core::commit_writes(TransactionState& state) {
   return status;
 }
 
-Status Core::abort(TransactionState& state) {
+Status Core::abort(TransactionState& state, const Status& reason) {
   TRY(check_active(state));
   Status status;
   if (state.undo != nullptr) {
@@ -218,6 +225,8 @@ Status Core::abort(TransactionState& state) {
     }
     aborts_.fetch_add(1, std::memory_order_relaxed);
   }
+  if (observer_ != nullptr) [[unlikely]]
+    tell_abort(state, reason);
   finish(state, Phase::aborted);
   return status;
 }
@@ -226,7 +235,7 @@ Status Core::abort(TransactionState& state) {
 void Core::end_after(TransactionState& state, const Status& status) {
   if (!status.is(StatusCode::conflict)) return;
   // Where rolling back fails the database says so at the next call.
-  (void)abort(state).ok();
+  (void)abort(state, status).ok();
 }
 
 // The status is in the table: wake who waits for it, and let the slot go quiet.

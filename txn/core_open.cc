@@ -51,6 +51,7 @@ Core::Core(const Options& options, base::FileSystem& files, std::string path)
       path_(std::move(path)),
       instance_(random_number() | 1),
       hook_(options.wait_hook != nullptr ? *options.wait_hook : default_wait_hook()),
+      wait_teller_(*this, hook_),
       gate_(slots_, hook_),
       tracker_(options_.locks, hook_, published_ts_),
       stamp_(random_number() | 1) {}
@@ -140,7 +141,7 @@ Status Core::open_files() {
   TRY(cache);
   cache_ = *std::move(cache);
   TRY(recover());
-  locks_ = std::make_unique<locking::LockManager>(hook_, options_.locks,
+  locks_ = std::make_unique<locking::LockManager>(wait_teller_, options_.locks,
                                                   [this](const std::function<void(locking::Owner&)>& visit) {
                                                     for (std::uint32_t i = 0; i < slots_.count(); ++i)
                                                       visit(slots_.at(i).owner);

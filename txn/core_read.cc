@@ -86,6 +86,8 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   if (invisible) TRY(find_row_shared(state, table, key, rule, value, found));
   if (!found.exists) note_absence(state);
   if (found.superseder != kNoTransaction && state.is_tracking()) note_read(state, found);
+  if (observer_ != nullptr) [[unlikely]]
+    tell_read(state, table, key, found.writer, found.exists);
   return rule.bounded && !is_snapshot_intact(state) ? snapshot_failure(state) : Status();
 }
 
@@ -121,6 +123,8 @@ Status Core::find_locked_row(TransactionState& state, const TableInfo& table, st
     locks_->take_back_key(state.owner, place_of(table, key));
   }
   if (!found.exists) note_absence(state);
+  if (observer_ != nullptr) [[unlikely]]
+    tell_read(state, table, key, found.writer, found.exists);
   return {};
 }
 

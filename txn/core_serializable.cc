@@ -112,7 +112,9 @@ Status Core::wait_until_safe(TransactionState& state, bool& is_safe) {
     }
     const WaitInfo info{WaitKind::safe_snapshot,         0, holders.front(), {}, {},
                         {holders.data(), holders.size()}};
+    if (observer_ != nullptr) tell_wait(state, info);
     if (!hook_.wait(tracker_.turn(), turn, info, left_ms)) status = unsafe_for_long(state, holders);
+    if (observer_ != nullptr) tell_wake(state, info);
   }
   tracker_.end_waiting();
   return status;

@@ -121,6 +121,8 @@ Status Core::write_row(TransactionState& state, const TableInfo& table, std::str
   const Status status = apply(state, change);
   // Where a conflict ended the transaction, rolling it back has dropped it.
   if (!status.ok() && state.pending_chain != kNoPage) drop_pending_chain(state, state.pending_chain);
+  if (observer_ != nullptr && status.ok()) [[unlikely]]
+    tell_write(state, change);
   return status;
 }
 

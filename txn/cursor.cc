@@ -85,6 +85,8 @@ void CursorState::start(bool is_forward) {
   forward = is_forward;
   forget_place();
   batch_limit_ = kBatchFirst;
+  if (core_.observer_ != nullptr) [[unlikely]]
+    told_from_ = place_;
   if (state_.is_tracking()) begin_reading();
   if (!is_locked()) return fill();
   cover_from_place();
@@ -102,6 +104,10 @@ void CursorState::begin_reading() {
 }
 
 void CursorState::stop_reading() {
+  if (core_.observer_ != nullptr) [[unlikely]] {
+    tell_scan();
+    tell_rows();
+  }
   if (!tracked_range_) return;
   const std::size_t place = *std::exchange(tracked_range_, std::nullopt);
   if (!valid() || state_.serial != serial_ || !state_.is_tracking()) return;
@@ -153,6 +159,8 @@ void CursorState::restart_behind(bool is_forward) {
 
 // Batches are of one leaf; leaves without a row to see are passed over.
 void CursorState::fill() {
+  if (core_.observer_ != nullptr) [[unlikely]]
+    tell_rows();
   if (!ready()) return;
   rule_.own = state_.own_id();
   writes_seen = state_.writes;
@@ -163,6 +171,7 @@ void CursorState::fill() {
     bool is_unseen = false;
     status_ = btree::retry([&](Status& failure) {
       rows_.clear();
+      writers_.clear();
       bytes_used_ = 0;
       horizon_ = core_.statuses_->horizon();
       return fill_from_leaf(after, unseen, is_unseen, failure);
@@ -255,6 +264,8 @@ inline CursorState::Taken CursorState::take(const Judge& judge, unsigned slot, s
   }
   if (has(copied.flags, RowFlags::erased)) return Taken::nothing;
   add_row(key_size, copied.value.size(), has(copied.flags, RowFlags::large));
+  if (core_.observer_ != nullptr) [[unlikely]]
+    writers_.push_back(copied.writer);
   return Taken::row;
 }
 
@@ -330,6 +341,7 @@ Status CursorState::take_unseen(const std::string& key) {
   std::memcpy(to, key.data(), key.size());
   std::memcpy(to + key.size(), value.data(), value.size());
   add_row(key.size(), value.size(), found.large);
+  if (core_.observer_ != nullptr) writers_.push_back(found.writer);
   return {};
 }
 

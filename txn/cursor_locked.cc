@@ -33,6 +33,7 @@ void CursorState::copy_batch() {
   writes_seen = state_.writes;
   status_ = btree::retry([&](Status& failure) {
     rows_.clear();
+    writers_.clear();
     bytes_used_ = 0;
     horizon_ = core_.statuses_->horizon();
     return fill_from_leaf(after_, unseen_, is_unseen_, failure);
@@ -125,6 +126,8 @@ bool CursorState::give_out_row() {
   covered_ = key;
   if (forward) covered_->push_back('\0');
   if (options_.lock != CursorOptions::Lock::by_level) return lock_row(key) == RowLock::held;
+  if (core_.observer_ != nullptr) [[unlikely]]
+    tell_row(next_row_);
   row = &rows_[next_row_++];
   end = row + 1;
   bytes = buffer_.get();

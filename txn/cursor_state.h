@@ -101,6 +101,11 @@ class CursorState : public CursorBatch {
   }
   void restart_behind(bool is_forward);
 
+  // observe.cc
+  void tell_rows();
+  void tell_row(std::size_t at) const;
+  void tell_scan();
+
   void begin_reading();
   void stop_reading();
 
@@ -149,6 +154,8 @@ class CursorState : public CursorBatch {
   const char* ahead_end_ = nullptr;
   std::size_t batch_limit_ = 0;
   std::vector<Row> rows_;
+  std::vector<TransactionId> writers_;        // of the rows, while somebody is to be told
+  std::optional<Place> told_from_;            // where it was sought, likewise
   std::optional<std::size_t> tracked_range_;  // the range that is entered as read, from where it was sought
   std::unique_ptr<char[]> buffer_;
   std::size_t bytes_size_ = 0;

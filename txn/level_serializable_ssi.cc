@@ -1,6 +1,6 @@
-// serializable_ssi: serializable snapshot isolation. A transaction reads and writes as at snapshot, nobody waits
-// for readers, and what it reads is remembered; it fails rather than close a circle among those that committed.
-#include "txn/levels.h"
+// serializable_ssi: serializable snapshot isolation. A transaction reads and writes as at snapshot, nobody
+// waits for readers, and what it reads is remembered; it fails rather than close a circle among those that
+// committed.
 
 namespace isolith::txn {
 namespace {

@@ -93,7 +93,8 @@ TEST(SmallWorldsTest, SerializableLevelsSideBySideAreSerial) {
   WorldRunner runner;
   const std::vector<Isolation> levels = {Isolation::serializable_ssi, Isolation::serializable_2pl,
                                          Isolation::serial};
-  (void)run_worlds(runner, {pairs_of(levels), triples_of(levels), triples_of(levels)}, interleavings_wanted());
+  (void)run_worlds(runner, {pairs_of(levels), triples_of(levels), triples_of(levels)},
+                   interleavings_wanted());
 }
 
 TEST(SmallWorldsTest, SerialBesideTwoPhaseLockingIsSerial) {
