@@ -11,7 +11,8 @@ Step SharedGuard::upgrade(OptimisticGuard& from, SharedGuard& guard) noexcept {
     const std::uint64_t word = entry.latch.load();
     const std::uint64_t state = LatchWord::state(word);
     if (LatchWord::version(word) != version || state == LatchWord::kExclusive) return Step::restart;
-    if (state == LatchWord::kSharedMax || !entry.latch.try_lock_shared(word)) continue;
+    if (!LatchWord::admits_shared(state, backoff.is_impatient())) continue;
+    if (!entry.latch.try_lock_shared(word)) continue;
     guard.entry_ = &entry;
     guard.bytes_ = from.cache_->frame_bytes(entry.frame.load(std::memory_order_relaxed));
     return Step::ok;
@@ -31,7 +32,7 @@ Step SharedGuard::acquire(PageCache& cache, PageId id, SharedGuard& guard, Statu
       if (step == Step::restart && !cache.file().map().is_allocated(id)) return step;
       continue;
     }
-    if (state == LatchWord::kExclusive || state == LatchWord::kSharedMax) continue;
+    if (!LatchWord::admits_shared(state, backoff.is_impatient())) continue;
     if (!entry.latch.try_lock_shared(word)) continue;
     guard.entry_ = &entry;
     guard.bytes_ = cache.frame_bytes(entry.frame.load(std::memory_order_relaxed));
@@ -58,9 +59,11 @@ Step ExclusiveGuard::upgrade(OptimisticGuard& from, ExclusiveGuard& guard) noexc
     if (LatchWord::version(word) != version) return Step::restart;
     const std::uint64_t state = LatchWord::state(word);
     if (state == LatchWord::kExclusive) return Step::restart;
-    if (state != 0 && state != LatchWord::kMarked) {
-      // Shared holders go on their own; whoever holds a parent exclusively must not wait for them here.
-      return Step::restart;
+    if (!LatchWord::is_free(state)) {
+      // Shared holders go on their own. Whoever holds a parent exclusively must not wait for them for long.
+      if (backoff.is_impatient()) return Step::restart;
+      entry.latch.want(word);
+      continue;
     }
     if (!entry.latch.try_lock(word)) continue;
     guard.take(*from.cache_, entry, from.id_);
@@ -81,7 +84,10 @@ Step ExclusiveGuard::acquire(PageCache& cache, PageId id, ExclusiveGuard& guard,
       if (step == Step::restart && !cache.file().map().is_allocated(id)) return step;
       continue;
     }
-    if (state != 0 && state != LatchWord::kMarked) continue;
+    if (!LatchWord::is_free(state)) {
+      if (state != LatchWord::kExclusive) entry.latch.want(word);
+      continue;
+    }
     if (!entry.latch.try_lock(word)) continue;
     guard.take(cache, entry, id);
     return Step::ok;

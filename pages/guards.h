@@ -43,7 +43,11 @@ class OptimisticGuard {
           break;
         default: break;
       }
-      if (kOptimisticHoldsShared && !entry.latch.try_lock_shared(word)) continue;
+      if (kOptimisticHoldsShared &&
+          !(LatchWord::admits_shared(LatchWord::state(word), backoff.is_impatient()) &&
+            entry.latch.try_lock_shared(word))) {
+        continue;
+      }
       const std::uint32_t frame = entry.frame.load(std::memory_order_relaxed);
       if (frame == kNoFrame) [[unlikely]] continue;  // evicted since the word was loaded
       guard.cache_ = &cache;
@@ -129,6 +133,7 @@ class ExclusiveGuard {
   ~ExclusiveGuard() { release(); }
 
   // From an optimistic read to the latch: ok only when the page did not change since. `from` is released.
+  // Waits a little for shared holders, and not for an exclusive one.
   static Step upgrade(OptimisticGuard& from, ExclusiveGuard& guard) noexcept;
   // Waits for other holders.
   static Step acquire(PageCache& cache, PageId id, ExclusiveGuard& guard, Status& failure) noexcept;

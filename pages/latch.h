@@ -4,6 +4,8 @@
 //
 //   state 0            resident, nobody holds it
 //   1 .. kSharedMax    resident, that many shared holders
+//   kWanted + those    as those, and somebody waits to hold it exclusively: who would share it now lets him
+//                      go first, for a while
 //   kMarked            as 0, and the clock hand came by: the next one to touch it clears the mark, else it
 //                      is evicted
 //   kEvicted           not in a frame
@@ -45,7 +47,8 @@ inline constexpr bool kOptimisticHoldsShared = false;
 class LatchWord {
  public:
   static constexpr std::uint64_t kStateMask = 0xFFFF;
-  static constexpr std::uint64_t kSharedMax = 0xFF00;
+  static constexpr std::uint64_t kSharedMax = 0x3FFF;
+  static constexpr std::uint64_t kWanted = 0x4000;  // a bit
   static constexpr std::uint64_t kMarked = 0xFFFD;
   static constexpr std::uint64_t kEvicted = 0xFFFE;
   static constexpr std::uint64_t kExclusive = 0xFFFF;
@@ -54,6 +57,19 @@ class LatchWord {
   static constexpr std::uint64_t version(std::uint64_t word) noexcept { return word >> 16; }
   static constexpr std::uint64_t make(std::uint64_t version, std::uint64_t state) noexcept {
     return version << 16 | state;
+  }
+
+  // Of a page in a frame.
+  static constexpr bool is_free(std::uint64_t state) noexcept {
+    return (state & ~kWanted) == 0 || state == kMarked;
+  }
+
+  // Whether one more may share the page. Not past somebody who waits to hold it exclusively: as long as
+  // holders come before the last one has gone he would wait for ever. But nobody lets him go first for long:
+  // those whom he waits for may themselves wait for who stands here.
+  static constexpr bool admits_shared(std::uint64_t state, bool is_impatient) noexcept {
+    if (state == kMarked) return true;
+    return is_impatient ? (state & ~kWanted) < kSharedMax : state < kSharedMax;
   }
 
   [[nodiscard]] std::uint64_t load() const noexcept { return word_.load(std::memory_order_acquire); }
@@ -74,9 +90,9 @@ class LatchWord {
     return true;
   }
 
-  // From resident with `seen_shared` holders (0: free or marked) to one more.
+  // From a state that admits it to one holder more. Who waits to hold it exclusively has to say so again.
   bool try_lock_shared(std::uint64_t seen) noexcept {
-    const std::uint64_t holders = state(seen) == kMarked ? 0 : state(seen);
+    const std::uint64_t holders = state(seen) == kMarked ? 0 : state(seen) & ~kWanted;
     return word_.compare_exchange_strong(seen, make(version(seen), holders + 1), std::memory_order_acquire,
                                          std::memory_order_relaxed);
   }
@@ -97,6 +113,11 @@ class LatchWord {
   // The page could not be loaded: evicted as before.
   void unlock_evicted_unchanged() noexcept {
     word_.store(make(version(word_.load(std::memory_order_relaxed)), kEvicted), std::memory_order_release);
+  }
+
+  // Says that somebody waits for the shared holders of `seen` to go.
+  void want(std::uint64_t seen) noexcept {
+    if ((state(seen) & kWanted) == 0) exchange_state(seen, state(seen) | kWanted);
   }
 
   bool try_mark(std::uint64_t seen) noexcept { return exchange_state(seen, kMarked); }
@@ -123,6 +144,9 @@ class Backoff {
       std::this_thread::yield();
     }
   }
+
+  // Others have had time enough to go, also where there are many more threads than processors.
+  [[nodiscard]] bool is_impatient() const noexcept { return rounds_ >= 128; }
 
  private:
   unsigned rounds_ = 0;

@@ -46,11 +46,10 @@ PageCache::Eviction PageCache::try_evict(std::uint32_t frame, bool dirty_too, St
   if (id == kNoPage) return Eviction::skipped;
   PageEntry& entry = table_[id];
   const std::uint64_t word = entry.latch.load();
-  if (LatchWord::state(word) == 0) {
-    entry.latch.try_mark(word);
+  if (const std::uint64_t state = LatchWord::state(word); state != LatchWord::kMarked) {
+    if (LatchWord::is_free(state)) entry.latch.try_mark(word);
     return Eviction::skipped;
   }
-  if (LatchWord::state(word) != LatchWord::kMarked) return Eviction::skipped;
   if (entry.state.load(std::memory_order_relaxed) != FrameState::clean && !dirty_too) {
     wake_writer();
     return Eviction::skipped;
@@ -83,7 +82,7 @@ bool PageCache::clean(std::uint32_t frame, std::uint64_t before_interval, Status
     const std::uint64_t word = entry.latch.load();
     const std::uint64_t state = LatchWord::state(word);
     if (state == LatchWord::kEvicted) return false;
-    if (state == LatchWord::kExclusive || state == LatchWord::kSharedMax) continue;
+    if (!LatchWord::admits_shared(state, true)) continue;
     if (!entry.latch.try_lock_shared(word)) continue;
     if (entry.frame.load(std::memory_order_relaxed) != frame) {
       entry.latch.unlock_shared();

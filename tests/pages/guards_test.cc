@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <map>
+#include <thread>
 
 #include "base/random.h"
 #include "tests/pages/pages_test_support.h"
@@ -129,6 +132,82 @@ TEST(Guards, SharedHoldersKeepAnExclusiveUpgradeAway) {
   EXPECT_EQ(try_upgrade(), Step::restart);
   second.release();
   EXPECT_EQ(try_upgrade(), Step::ok);
+}
+
+// Two that take turns, each coming before the other goes.
+TEST(Guards, NoneSharesAPagePastOneWhoWaitsForItUntilHeIsImpatient) {
+  constexpr bool kPatient = false;
+  constexpr bool kImpatient = true;
+  LatchWord latch;
+  const auto state = [&latch] { return LatchWord::state(latch.load()); };
+  ASSERT_TRUE(latch.try_lock_shared(latch.load()));
+  EXPECT_TRUE(LatchWord::admits_shared(state(), kPatient));
+  latch.want(latch.load());
+  EXPECT_FALSE(LatchWord::admits_shared(state(), kPatient));
+  EXPECT_FALSE(LatchWord::is_free(state()));
+  ASSERT_TRUE(LatchWord::admits_shared(state(), kImpatient));
+  ASSERT_TRUE(latch.try_lock_shared(latch.load()));
+  EXPECT_TRUE(LatchWord::admits_shared(state(), kPatient)) << "a wish is for those who come next";
+  latch.want(latch.load());
+  latch.unlock_shared();
+  EXPECT_FALSE(LatchWord::is_free(state()));
+  latch.unlock_shared();
+  EXPECT_FALSE(LatchWord::admits_shared(state(), kPatient));
+  ASSERT_TRUE(LatchWord::is_free(state()));
+  ASSERT_TRUE(latch.try_lock(latch.load()));
+  for (const bool is_impatient : {kPatient, kImpatient}) {
+    EXPECT_FALSE(LatchWord::admits_shared(LatchWord::kExclusive, is_impatient));
+    EXPECT_FALSE(LatchWord::admits_shared(LatchWord::kEvicted, is_impatient));
+    EXPECT_FALSE(LatchWord::admits_shared(LatchWord::kSharedMax, is_impatient));
+    EXPECT_TRUE(LatchWord::admits_shared(LatchWord::kMarked, is_impatient));
+  }
+  latch.unlock();
+  EXPECT_EQ(state(), 0);
+}
+
+TEST(Guards, APageThatNobodyWantsAnyMoreCanBeEvicted) {
+  const Fixture fixture;
+  SharedGuard shared;
+  Status failure;
+  ASSERT_EQ(SharedGuard::acquire(*fixture.cache, kPage, shared, failure), Step::ok);
+  OptimisticGuard seen = fixture.look(kPage);
+  ExclusiveGuard guard;
+  ASSERT_EQ(ExclusiveGuard::upgrade(seen, guard), Step::restart);
+  shared.release();
+  fixture.evict(kPage);
+}
+
+// There is always somebody who shares the page: all hold it for longer than they are without it.
+TEST(Guards, ReadersWithoutAGapBetweenThemDoNotKeepAWriterOut) {
+  constexpr int kReads = 20'000;
+  constexpr int kWrites = 100;
+  const Fixture fixture;
+  std::atomic<int> reading{0};
+  std::atomic<bool> is_over{false};
+  std::array<std::thread, 8> readers;
+  for (std::thread& reader : readers) {
+    reader = std::thread([&] {
+      for (int i = 0; i < kReads && !is_over.load(); ++i) {
+        SharedGuard guard;
+        Status failure;
+        EXPECT_EQ(SharedGuard::acquire(*fixture.cache, kPage, guard, failure), Step::ok);
+        if (i == 0) reading.fetch_add(1);
+        std::this_thread::yield();
+      }
+      reading.fetch_sub(1);
+    });
+  }
+  while (reading.load() != static_cast<int>(readers.size())) std::this_thread::yield();
+  int writes = 0;
+  while (writes < kWrites && reading.load() == static_cast<int>(readers.size())) {
+    OptimisticGuard seen = fixture.look(kPage);
+    ExclusiveGuard guard;
+    if (ExclusiveGuard::upgrade(seen, guard) != Step::ok) continue;
+    fill(guard.edit(), kPage, ++writes);
+  }
+  is_over.store(true);
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(writes, kWrites) << "the readers are through with theirs";
 }
 
 TEST(Guards, AnIdThatIsNoPageRestarts) {
