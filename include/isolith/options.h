@@ -73,10 +73,10 @@ struct LockOptions {
 
   ConflictTest conflict_test = ConflictTest::circle;
 
-  // Memory for what transactions of the level serializable_ssi have read, and for those that committed while
-  // one that overlaps lives, in bytes, about. Past it those that committed first are remembered as one, and
-  // what one transaction has read of a table becomes one range: others may then fail without need, but no
-  // conflict is missed and no call fails for want of memory.
+  // Memory for what transactions of the level serializable_ssi have read, until nobody is active who overlaps
+  // them, in bytes, about: a key takes some 20 to 30, whatever its size. Past it those that committed count
+  // as having read everything, and what an active one has read becomes the tables that it read: others may
+  // then fail without need, but no conflict is missed and no call fails for want of memory.
   std::uint64_t tracking_bytes = std::uint64_t{64} << 20;
 };
 
