@@ -37,6 +37,18 @@ enum class Mutant : std::uint8_t {
   upgrade_jumps_queue,       // who has read a key writes it before the other readers have ended
   wake_up_lost,              // who waits for a transaction does not hear that it has ended
   serial_not_alone,          // `serial` does not wait for other writers
+  tracked_read_missing,      // a read of a key is not remembered
+  tracked_range_missing,     // nor what a cursor reads
+  tracked_range_late,        // what a cursor reads is remembered from one key late on
+  newer_version_unnoticed,   // a reader does not note who wrote over what it read
+  reader_untold,             // a writer does not tell those who have read what it writes over
+  marks_dropped_at_commit,   // what a transaction has read is forgotten when it commits
+  pivot_forgotten,           // that a committed transaction came before one that had committed is forgotten
+  writer_taken_for_reader,   // what is true of those that only read is taken for true of all
+  locked_reads_untold,       // what a locking level has read is not told to the others
+  reads_from_unseen,         // a circle is not seen where one reads what another wrote
+  safe_too_early,            // a snapshot is taken for safe while those that decide about it are active
+  test_before_commit,        // whether a circle is closed is asked before the commit
 };
 
 #ifdef ISOLITH_MUTANTS

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace isolith::locking {
 namespace {
 
@@ -72,7 +74,7 @@ std::optional<WayBefore> comes_before(const AccessSets& a, const AccessSets& b) 
   if (b.commit_ts > a.snapshot) {
     if (auto way = find_read(a, b, Dependency::rw)) return way;
   }
-  if (a.commit_ts <= b.snapshot) {
+  if (a.commit_ts <= b.snapshot && !base::is_mutant(base::Mutant::reads_from_unseen)) {
     if (auto way = find_read(b, a, Dependency::wr)) return way;
   }
   if (a.commit_ts < b.commit_ts) return find_overwritten(a, b);

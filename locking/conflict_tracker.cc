@@ -5,8 +5,13 @@
 
 #include "base/check.h"
 #include "base/fence.h"
+#include "base/mutant.h"
 
 namespace isolith::locking {
+
+using base::is_mutant;
+using base::Mutant;
+
 namespace {
 
 constexpr std::int64_t kReadBytes = KeyReads::kMarkBytes + sizeof(std::uint64_t);
@@ -61,6 +66,7 @@ void ConflictTracker::begin(Tracked& tracked, bool is_read_only) {
 // ---- what it reads ----
 
 void ConflictTracker::enter_key(Tracked& tracked, std::uint64_t hash, TrackedRanges& table) {
+  if (is_mutant(Mutant::tracked_read_missing)) return;
   if (tracked.tables.empty() || tracked.tables.back() != &table) {
     if (std::find(tracked.tables.begin(), tracked.tables.end(), &table) == tracked.tables.end()) {
       tracked.tables.push_back(&table);
@@ -180,6 +186,7 @@ void ConflictTracker::find_readers(const AccessSets& writes, const Tracked* own,
 }
 
 void ConflictTracker::inform(const MetReaders& readers, std::uint64_t commit_ts) {
+  if (is_mutant(Mutant::reader_untold)) return;
   for (const MetReader& met : readers) {
     const std::uint64_t word = met.reader->word.load(std::memory_order_seq_cst);
     if (Tracked::number_of(word) != Tracked::number_of(met.word)) continue;
@@ -291,6 +298,7 @@ Search ConflictTracker::search(const Tracked& tracked, std::uint64_t bound, Circ
 // ---- commit ----
 
 void ConflictTracker::remember_pivot(TransactionId id, const Pivot& pivot) {
+  if (is_mutant(Mutant::pivot_forgotten)) return;
   if (pivots_.size() >= pivots_again_) {
     const std::uint64_t oldest = look_for_oldest();
     std::erase_if(pivots_, [oldest](const auto& one) { return one.second.commit_ts <= oldest; });
@@ -316,7 +324,8 @@ void ConflictTracker::commit(Tracked& tracked, TransactionId id, std::uint64_t c
     passed_bound_ = std::min(passed_bound_, tracked.bound_ts);
   }
   tracked.recent.keep();
-  tracked.leaves.store(wrote ? commit_ts : tracked.sets->snapshot, std::memory_order_relaxed);
+  const bool leaves_commit = wrote && !is_mutant(Mutant::writer_taken_for_reader);
+  tracked.leaves.store(leaves_commit ? commit_ts : tracked.sets->snapshot, std::memory_order_relaxed);
   tracked.word.fetch_or(Tracked::kCommitted, std::memory_order_seq_cst);
 }
 
@@ -418,7 +427,8 @@ void ConflictTracker::end(Tracked& tracked, bool committed) {
   tracked.snapshot.store(0, std::memory_order_release);
   if (++tracked.ends % kLookEvery == 0) look_for_oldest();
   const std::uint64_t ts = tracked.leaves.load(std::memory_order_relaxed);
-  if (committed && !is_only_place() && ts > oldest_.load(std::memory_order_relaxed)) {
+  if (committed && !is_mutant(Mutant::marks_dropped_at_commit) && !is_only_place() &&
+      ts > oldest_.load(std::memory_order_relaxed)) {
     leave_marks(tracked, ts);
   } else {
     give_up_marks(tracked);

@@ -4,10 +4,14 @@
 #include <chrono>
 #include <utility>
 
-#include "base/fence.h"
+#include "base/mutant.h"
 #include "txn/core.h"
 
 namespace isolith::txn {
+
+using base::is_mutant;
+using base::Mutant;
+
 namespace {
 
 constexpr std::size_t kReadsBetweenLooks = 64;  // of one that only reads, whether it is safe by now
@@ -73,7 +77,7 @@ bool Core::take_safe_snapshot(TransactionState& state) {
   state.as_of = register_snapshot(state, false);
   state.place->sets->snapshot = raw(state.as_of);
   tracker_.find_pending(*state.place);
-  const bool is_safe = tracker_.is_safe_at_once(*state.place);
+  const bool is_safe = tracker_.is_safe_at_once(*state.place) || is_mutant(Mutant::safe_too_early);
   state.place->pending.clear();
   return is_safe;
 }
@@ -150,7 +154,7 @@ void Core::track_key(TransactionState& state, const TableInfo& table, std::strin
 
 // After the key was entered and read: what it read was replaced.
 void Core::note_read(TransactionState& state, const Found& found) {
-  if (found.superseder == state.own_id()) return;
+  if (found.superseder == state.own_id() || is_mutant(Mutant::newer_version_unnoticed)) return;
   const mvcc::TransactionStatus status = statuses_->find(found.superseder);
   // Rolled back meanwhile: nobody has replaced it, and who does so from now on meets the mark.
   if (status.state == mvcc::TransactionState::aborted) return;
@@ -238,7 +242,7 @@ void Core::commit_access(TransactionState& state, Timestamp ts) {
   sets.reads_all = state.policy->runs_alone();
   if (state.read_locks == ReadLocks::none && !sets.reads_all) {
     tracker_.commit_unknown(raw(ts));
-  } else {
+  } else if (!is_mutant(Mutant::locked_reads_untold)) {
     for (const locking::KeyMark* mark = state.owner.marks; mark != nullptr; mark = mark->next_of_owner) {
       sets.reads.push_back(mvcc::VersionStore::hash_of(mark->table, mark->key));
     }

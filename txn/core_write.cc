@@ -123,6 +123,10 @@ Status Core::write_row(TransactionState& state, const TableInfo& table, std::str
   if (!status.ok() && state.pending_chain != kNoPage) drop_pending_chain(state, state.pending_chain);
   if (observer_ != nullptr && status.ok()) [[unlikely]]
     tell_write(state, change);
+  if (status.ok() && state.is_tracking() && is_mutant(Mutant::test_before_commit)) {
+    const std::lock_guard lock(commit_mutex_);
+    return test_serializable(state, Timestamp{newest_ts_ + 1});
+  }
   return status;
 }
 

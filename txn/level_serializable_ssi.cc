@@ -1,6 +1,7 @@
 // serializable_ssi: serializable snapshot isolation. A transaction reads and writes as at snapshot, nobody
 // waits for readers, and what it reads is remembered; it fails rather than close a circle among those that
 // committed.
+#include "txn/levels.h"
 
 namespace isolith::txn {
 namespace {
