@@ -56,9 +56,11 @@ isolith::Status do_one(isolith::Transaction& transaction, const Tables& tables, 
 isolith::Status work(isolith::Database& database, const Tables& tables, const std::string& worker,
                      bool fails_once) {
   for (;;) {
-    auto status = isolith::run_transaction(database, [&](isolith::Transaction& transaction) {
-      return do_one(transaction, tables, worker, fails_once);
-    });
+    // A level without a snapshot: its cursors lock rows as they come to them.
+    auto status = isolith::run_transaction(
+        database,
+        [&](isolith::Transaction& transaction) { return do_one(transaction, tables, worker, fails_once); },
+        isolith::Isolation::read_committed);
     if (status.is(isolith::StatusCode::not_found)) return {};
     if (fails_once && status.is(isolith::StatusCode::aborted)) {
       fails_once = false;
