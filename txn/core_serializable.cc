@@ -220,11 +220,11 @@ Status Core::test_serializable(TransactionState& state, Timestamp ts) {
 }
 
 Status Core::commit_tracked_reader(TransactionState& state) {
+  collect_access(state, *state.tracked->sets);
   if (tracker_.try_commit_reader(*state.tracked)) return {};
   Status status;
   {
     const std::lock_guard lock(commit_mutex_);
-    collect_access(state, *state.tracked->sets);
     const std::uint64_t now = published_ts_.load(std::memory_order_relaxed);
     status = test_serializable(state, Timestamp{now});
     if (status.ok()) tracker_.commit(*state.tracked, kNoTransaction, now);

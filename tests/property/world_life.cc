@@ -44,6 +44,7 @@ World::World() {
   // Nothing becomes durable by the passing of time.
   options_.async_interval_ms = 60'000;
   options_.locks.timeout_ms = 60'000;
+  options_.default_isolation = Isolation::read_committed;  // as the model
   options_.wait_hook = &hook_;
   open();
   expect(database_ && database_->recovery().created, "the database was there before");

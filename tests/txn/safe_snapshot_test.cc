@@ -1,0 +1,162 @@
+// Transactions at serializable_ssi that only read: safe snapshots, and those that wait for one.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "isolith/isolith.h"
+
+namespace isolith {
+namespace {
+
+// Counts the waits for a safe snapshot.
+class CountingHook : public WaitHook {
+ public:
+  bool wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, const WaitInfo& info,
+            std::uint64_t timeout_ms) override {
+    if (info.kind == WaitKind::safe_snapshot) ++waits;
+    return default_wait_hook().wait(word, expected, info, timeout_ms);
+  }
+  void wake_all(const std::atomic<std::uint32_t>& word) override { default_wait_hook().wake_all(word); }
+
+  std::atomic<int> waits{0};
+};
+
+class SafeSnapshotTest : public ::testing::Test {
+ protected:
+  SafeSnapshotTest() {
+    Options options;
+    options.wait_hook = &hook_;
+    database_.emplace(*Database::open_in_memory(options));
+    table_ = *database_->ensure_table("t");
+    Transaction first = *database_->begin();
+    for (const char* key : {"x", "y", "z"}) EXPECT_TRUE(first.put(table_, key, "0").ok());
+    EXPECT_TRUE(first.commit().ok());
+  }
+
+  static TransactionOptions to_read(bool deferrable = false) {
+    TransactionOptions options;
+    options.read_only = true;
+    options.deferrable = deferrable;
+    return options;
+  }
+  std::uint64_t tracked() { return database_->stats().tracked_transactions; }
+
+  CountingHook hook_;
+  std::optional<Database> database_;
+  Table table_;
+};
+
+TEST_F(SafeSnapshotTest, WithNobodyWhoMayWriteAReaderIsNotTracked) {
+  Transaction other = *database_->begin(to_read());
+  Transaction reader = *database_->begin(to_read());
+  EXPECT_TRUE(reader.get(table_, "x").ok());
+  EXPECT_EQ(tracked(), 0U);
+  EXPECT_TRUE(reader.commit().ok());
+}
+
+TEST_F(SafeSnapshotTest, AReaderStopsBeingTrackedWhenThoseBeforeItHaveEnded) {
+  Transaction writer = *database_->begin();
+  ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  Transaction reader = *database_->begin(to_read());
+  ASSERT_TRUE(reader.get(table_, "x").ok());
+  EXPECT_EQ(tracked(), 2U);
+  ASSERT_TRUE(writer.commit().ok());
+  EXPECT_EQ(tracked(), 1U);
+  {
+    Cursor rows = *reader.cursor(table_);
+    rows.seek_first();
+    ASSERT_TRUE(rows.valid());
+  }
+  EXPECT_EQ(tracked(), 0U) << "it looked again";
+  EXPECT_EQ(*reader.get(table_, "x"), "0");
+  EXPECT_TRUE(reader.commit().ok());
+}
+
+// The read-only anomaly: a pivot that overlaps the reader, and a writer that committed before it.
+TEST_F(SafeSnapshotTest, AReaderBesideAPivotIsNeverSafe) {
+  Transaction pivot = *database_->begin();
+  ASSERT_TRUE(pivot.get(table_, "x").ok());
+  Transaction writer = *database_->begin();
+  ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  ASSERT_TRUE(writer.commit().ok());
+  Transaction reader = *database_->begin(to_read());
+  ASSERT_EQ(*reader.get(table_, "x"), "1");
+  ASSERT_TRUE(pivot.put(table_, "y", "1").ok());
+  ASSERT_TRUE(pivot.commit().ok()) << "so far it is before the writer, and nothing else";
+  EXPECT_EQ(*reader.get(table_, "y"), "0");
+  EXPECT_EQ(reader.commit().reason(), ConflictReason::serialization);
+}
+
+TEST_F(SafeSnapshotTest, ADeferrableOneBeginsAtOnceWhereNobodyWrites) {
+  Transaction reader = *database_->begin(to_read(true));
+  EXPECT_TRUE(reader.get(table_, "x").ok());
+  EXPECT_EQ(tracked(), 0U);
+  EXPECT_EQ(hook_.waits.load(), 0);
+  EXPECT_TRUE(reader.commit().ok());
+}
+
+TEST_F(SafeSnapshotTest, ADeferrableOneWaitsForThoseThatMayWrite) {
+  Transaction writer = *database_->begin();
+  ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  std::string read;
+  std::thread reads([&] {
+    Transaction reader = *database_->begin(to_read(true));
+    EXPECT_TRUE(reader.get(table_, "x", read).ok());
+    EXPECT_TRUE(reader.commit().ok());
+  });
+  while (hook_.waits.load() == 0) std::this_thread::yield();
+  ASSERT_TRUE(writer.commit().ok());
+  reads.join();
+  EXPECT_EQ(read, "0") << "its snapshot is from before, and proved to be safe";
+}
+
+TEST_F(SafeSnapshotTest, ADeferrableOneBeginsAgainWhereItsSnapshotTurnsOutUnsafe) {
+  Transaction pivot = *database_->begin();
+  ASSERT_TRUE(pivot.get(table_, "x").ok());
+  Transaction writer = *database_->begin();
+  ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  ASSERT_TRUE(writer.commit().ok());
+  std::string x;
+  std::string y;
+  std::thread reads([&] {
+    Transaction reader = *database_->begin(to_read(true));
+    EXPECT_TRUE(reader.get(table_, "x", x).ok());
+    EXPECT_TRUE(reader.get(table_, "y", y).ok());
+    EXPECT_TRUE(reader.commit().ok());
+  });
+  while (hook_.waits.load() == 0) std::this_thread::yield();
+  ASSERT_TRUE(pivot.put(table_, "y", "1").ok());
+  ASSERT_TRUE(pivot.commit().ok());
+  reads.join();
+  EXPECT_EQ(x, "1");
+  EXPECT_EQ(y, "1") << "the first snapshot had the writer and not the pivot";
+}
+
+TEST_F(SafeSnapshotTest, ADeferrableOneGivesUpAfterTheTimeForWaits) {
+  Transaction writer = *database_->begin();
+  ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  TransactionOptions options = to_read(true);
+  options.lock_timeout_ms = 1;
+  const Status status = database_->begin(options).status();
+  EXPECT_EQ(status.reason(), ConflictReason::lock_timeout) << status.to_string();
+  ASSERT_NE(status.conflict_report(), nullptr);
+  EXPECT_EQ(status.conflict_report()->parties.size(), 2U);
+  EXPECT_EQ(tracked(), 1U) << "the writer alone";
+  EXPECT_TRUE(writer.commit().ok());
+}
+
+TEST_F(SafeSnapshotTest, DeferrableMeansNothingToOneThatMayWrite) {
+  Transaction writer = *database_->begin();
+  ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  TransactionOptions options;
+  options.deferrable = true;
+  Transaction other = *database_->begin(options);
+  EXPECT_TRUE(other.put(table_, "y", "1").ok());
+  EXPECT_TRUE(other.commit().ok());
+  EXPECT_TRUE(writer.commit().ok());
+}
+
+}  // namespace
+}  // namespace isolith
