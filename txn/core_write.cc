@@ -124,8 +124,11 @@ Status Core::write_row(TransactionState& state, const TableInfo& table, std::str
   if (observer_ != nullptr && status.ok()) [[unlikely]]
     tell_write(state, change);
   if (status.ok() && state.is_tracking() && is_mutant(Mutant::test_before_commit)) {
-    const std::lock_guard lock(commit_mutex_);
-    return test_serializable(state, Timestamp{newest_ts_ + 1});
+    std::unique_lock lock(commit_mutex_);
+    Status tested = test_serializable(state, Timestamp{newest_ts_ + 1});
+    lock.unlock();
+    end_after(state, tested);
+    return tested;
   }
   return status;
 }
