@@ -40,6 +40,17 @@ std::string value_of(std::size_t transaction, std::size_t step) {
   return "t" + std::to_string(transaction) + "." + std::to_string(step);
 }
 
+std::uint64_t version_of(std::size_t transaction, std::size_t step) { return transaction * 16 + step + 1; }
+
+// Of a value; first rows are no one's.
+std::uint64_t version_of(std::string_view value) {
+  if (value.front() != 't') return kFirstVersion;
+  const std::size_t dot = value.find('.');
+  return version_of(static_cast<std::size_t>(value[1] - '0'), static_cast<std::size_t>(value[dot + 1] - '0'));
+}
+
+std::uint32_t number_of(std::string_view key) { return static_cast<std::uint32_t>(key.front() - 'a'); }
+
 std::string play_on_map(const WorldStep& step, const std::string& value, Rows& rows) {
   const auto at = rows.find(step.key);
   switch (step.kind) {
@@ -147,6 +158,9 @@ class WorldRunner::Player {
 
   void begin() {
     reads_.clear();
+    versions_read_.clear();
+    writes_.clear();
+    began_ = world_.commits_;
     is_over_ = false;
     Result<Transaction> begun = world_.database_->begin(script_.level);
     if (begun.ok()) {
@@ -163,9 +177,10 @@ class WorldRunner::Player {
       const Status status = transaction_->commit();
       is_over_ = true;
       committed_ = status.ok();
-      if (!status.ok()) note(status);
+      committed_ ? note_commit() : note(status);
       return;
     }
+    step_ = step;
     reads_.push_back(play(script_.steps[step], value_of(number_, step)));
   }
 
@@ -174,6 +189,9 @@ class WorldRunner::Player {
   [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
   [[nodiscard]] bool was_victim() const noexcept { return was_victim_; }
   [[nodiscard]] std::uint64_t id() const noexcept { return transaction_ ? transaction_->id() : 0; }
+  void tell(History& history) const {
+    history.add({number_ + 1, began_, ended_, script_.level}, versions_read_, writes_);
+  }
 
  private:
   // A conflict ends the transaction; nothing else is expected.
@@ -186,6 +204,61 @@ class WorldRunner::Player {
     }
   }
 
+  // ---- versions; its own are no dependency ----
+
+  VersionWrite* own_write(std::uint32_t key) {
+    const auto at = std::find_if(writes_.begin(), writes_.end(), [&](const auto& w) { return w.key == key; });
+    return at == writes_.end() ? nullptr : &*at;
+  }
+
+  void note_write(std::uint32_t key) {
+    const std::uint64_t version = version_of(number_, step_);
+    if (VersionWrite* const own = own_write(key)) {
+      own->version = version;
+    } else {
+      writes_.push_back({key, version, ++world_.places_});
+    }
+  }
+
+  void note_commit() {
+    ended_ = ++world_.commits_;
+    for (const VersionWrite& write : writes_) world_.committed_[write.key].push_back({write.version, ended_});
+  }
+
+  void note_row(std::uint32_t key, std::string_view value) {
+    if (own_write(key) == nullptr) versions_read_.push_back({key, false, version_of(value)});
+  }
+
+  // What its answer does not tell.
+  void note_unseen(std::uint32_t key, bool by_range) {
+    if (own_write(key) != nullptr) return;
+    const bool has_snapshot =
+        script_.level == Isolation::snapshot || script_.level == Isolation::serializable_ssi;
+    std::uint64_t version = kFirstVersion;
+    for (const Committed& committed : world_.committed_[key]) {
+      if (!has_snapshot || committed.commit <= began_) version = committed.version;
+    }
+    versions_read_.push_back({key, by_range, version});
+  }
+
+  void note_versions(const WorldStep& step, const Status& status, const std::string& read) {
+    const std::uint32_t key = number_of(step.key);
+    const bool changes = step.kind == Kind::put || step.kind == Kind::insert || step.kind == Kind::erase;
+    if (status.is(StatusCode::not_found) || status.is(StatusCode::already_exists)) note_unseen(key, false);
+    if (status.ok() && changes) note_write(key);
+    if (status.ok() && !changes) note_row(key, read);
+  }
+
+  // [lo, hi), and `read` of it; it stopped at the row `last`, or at none.
+  void note_absent(const WorldStep& step, const std::string& read, const std::string& last) {
+    for (std::uint32_t i = 0; i < kWorldKeys; ++i) {
+      const std::string& key = kKeys[i];
+      if (key < step.key || (step.hi && key >= *step.hi)) continue;
+      if (!last.empty() && (step.kind == Kind::scan ? key > last : key < last)) continue;
+      if (read.find(key + "=") == std::string::npos) note_unseen(i, true);
+    }
+  }
+
   std::string answer(const Status& status, const std::string& value) {
     if (status.ok()) return value;
     if (status.is(StatusCode::not_found)) return script_kind_ == Kind::erase ? "not there" : "-";
@@ -194,37 +267,55 @@ class WorldRunner::Player {
     return "failed";
   }
 
-  std::string play(const WorldStep& step, const std::string& value) {
-    script_kind_ = step.kind;
-    std::string read;
+  Status call(const WorldStep& step, const std::string& value, std::string& read) {
     switch (step.kind) {
       case Kind::get:
-        return answer(transaction_->get(world_.table_, step.key, read), read);
+        return transaction_->get(world_.table_, step.key, read);
       case Kind::get_for_update:
-        return answer(transaction_->get_for_update(world_.table_, step.key, read), read);
+        return transaction_->get_for_update(world_.table_, step.key, read);
       case Kind::get_for_share:
-        return answer(transaction_->get_for_share(world_.table_, step.key, read), read);
+        return transaction_->get_for_share(world_.table_, step.key, read);
       case Kind::put:
-        return answer(transaction_->put(world_.table_, step.key, value), "");
+        return transaction_->put(world_.table_, step.key, value);
       case Kind::insert:
-        return answer(transaction_->insert(world_.table_, step.key, value), "done");
+        return transaction_->insert(world_.table_, step.key, value);
       case Kind::erase:
-        return answer(transaction_->erase(world_.table_, step.key), "done");
+        return transaction_->erase(world_.table_, step.key);
       case Kind::scan:
       case Kind::scan_back:
         break;
     }
+    return {};
+  }
+
+  std::string play(const WorldStep& step, const std::string& value) {
+    script_kind_ = step.kind;
+    std::string read;
+    if (step.kind == Kind::scan || step.kind == Kind::scan_back) return scan(step, read);
+    const Status status = call(step, value, read);
+    note_versions(step, status, read);
+    const bool changes = step.kind == Kind::insert || step.kind == Kind::erase;
+    return answer(status, changes ? "done" : read);
+  }
+
+  std::string scan(const WorldStep& step, std::string& read) {
     KeyRange range{step.key, {}};
     if (step.hi) range.hi = *step.hi;
     Result<Cursor> cursor = transaction_->cursor(world_.table_, range);
     if (!cursor.ok()) return answer(cursor.status(), "");
     const bool forward = step.kind == Kind::scan;
     std::size_t rows = 0;
+    std::string last;
     for (forward ? cursor->seek_first() : cursor->seek_last(); cursor->valid();
          forward ? cursor->next() : cursor->prev()) {
       read.append(cursor->key()).append("=").append(cursor->value()).append(" ");
-      if (++rows == step.rows_max) return read;
+      note_row(number_of(cursor->key()), cursor->value());
+      if (++rows == step.rows_max) {
+        last = cursor->key();
+        break;
+      }
     }
+    if (cursor->status().ok()) note_absent(step, read, last);
     return answer(cursor->status(), read);
   }
 
@@ -233,6 +324,11 @@ class WorldRunner::Player {
   const std::size_t number_;
   std::optional<Transaction> transaction_;
   std::vector<std::string> reads_;
+  std::vector<VersionRead> versions_read_;
+  std::vector<VersionWrite> writes_;
+  std::uint64_t began_ = 0;
+  std::uint64_t ended_ = 0;
+  std::size_t step_ = 0;
   Kind script_kind_ = Kind::get;
   bool is_over_ = false;
   bool committed_ = false;
@@ -253,6 +349,8 @@ void WorldRunner::reset() {
   (void)*transaction.erase_range(table_, KeyRange::all());
   for (const auto& [key, value] : kFirstRows) (void)transaction.put(table_, key, value).ok();
   (void)transaction.commit().ok();
+  commits_ = places_ = 0;
+  for (auto& versions : committed_) versions.clear();
 }
 
 WorldOutcome WorldRunner::run_once(const World& world, const anomalies::Runner::Chooser& chooser,
@@ -275,10 +373,11 @@ WorldOutcome WorldRunner::run_once(const World& world, const anomalies::Runner::
   if (trace.stuck) problem = "stuck:\n" + to_string(trace, program);
   WorldOutcome outcome;
   for (std::size_t i = 0; i < world.size(); ++i) {
-    if (players[i]->was_victim()) ++deadlocks_;
+    if (players[i]->was_victim()) ++victims_;
     for (std::size_t j = 0; !players[i]->committed() && j <= world[i].steps.size(); ++j) players[i]->take(j);
     if (!players[i]->problem().empty()) problem = players[i]->problem() + "\n" + to_string(trace, program);
     outcome.reads.push_back(players[i]->reads());
+    players[i]->tell(outcome.history);
   }
   Transaction reader = *database_->begin(Isolation::read_committed);
   Cursor rows = *reader.cursor(table_);

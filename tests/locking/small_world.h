@@ -1,11 +1,18 @@
 // SmallWorld: generated transactions over three keys and ranges of them, run in every interleaving on a real
-// database, deadlock victims once more until they commit; and whether some serial order gives the same.
+// database, those that fail with a conflict once more until they commit; and whether some serial order gives
+// the same, or, where not all were promised that, which versions each read and wrote
+// (tests/txn/version_graph.h).
 //
 // The reference is a std::map: each order of the transactions, one after the other, with all that they read.
+//
+// Which version of a key was not there, when a read found none, is not in what it read. It is known all the
+// same: one step is taken at a time, so it is the last one committed when the snapshot was taken, or, at
+// levels without one, when the step ended.
 //
 // Threads: from one thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -17,6 +24,7 @@
 #include "anomalies/runner.h"
 #include "base/random.h"
 #include "isolith/isolith.h"
+#include "tests/txn/version_graph.h"
 
 namespace isolith::testing {
 
@@ -59,8 +67,13 @@ World draw_world(base::Random& random, const WorldRules& rules);
 struct WorldOutcome {
   std::vector<std::vector<std::string>> reads;
   std::map<std::string, std::string> rows;
-  friend bool operator==(const WorldOutcome&, const WorldOutcome&) = default;
+  History history;  // of what was run
+  friend bool operator==(const WorldOutcome& left, const WorldOutcome& right) {
+    return left.reads == right.reads && left.rows == right.rows;
+  }
 };
+
+inline constexpr std::uint32_t kWorldKeys = 3;
 
 class WorldRunner {
  public:
@@ -74,11 +87,15 @@ class WorldRunner {
                         const std::function<void(const WorldOutcome&, const std::string& order)>& visit,
                         std::string& problem);
 
-  [[nodiscard]] std::uint64_t deadlocks() const noexcept { return deadlocks_; }
+  [[nodiscard]] std::uint64_t victims() const noexcept { return victims_; }
   [[nodiscard]] DatabaseStats stats() const { return database_->stats(); }
 
  private:
   class Player;
+  struct Committed {
+    std::uint64_t version;
+    std::uint64_t commit;  // by the order of commits
+  };
   void reset();
   WorldOutcome run_once(const World& world, const anomalies::Runner::Chooser& chooser, std::string& order,
                         std::string& problem);
@@ -86,7 +103,12 @@ class WorldRunner {
   anomalies::Runner runner_;
   std::unique_ptr<Database> database_;
   Table table_;
-  std::uint64_t deadlocks_ = 0;
+  std::uint64_t victims_ = 0;
+
+  // Of one run.
+  std::uint64_t commits_ = 0;
+  std::uint64_t places_ = 0;  // of writes, in the order in which they were made
+  std::array<std::vector<Committed>, kWorldKeys> committed_;
 };
 
 // Every serial order's outcome.
