@@ -283,12 +283,13 @@ class Isolith final : public IsolithEngine {
 
 }  // namespace
 
-Result<std::unique_ptr<IsolithEngine>> open_isolith(Runner& runner) {
+Result<std::unique_ptr<IsolithEngine>> open_isolith(Runner& runner, ConflictTest test) {
   Options options;
   options.wait_hook = &runner;
   // Not the youngest: who is younger depends on the order of begins and commits, and the explorer leaves out
   // orders that differ in that alone. Waits it never takes to commute (README-orders.md).
   options.locks.victim = DeadlockVictim::last_to_wait;
+  options.locks.conflict_test = test;
   Result<Database> database = Database::open_in_memory(options);
   if (!database.ok()) return std::move(database).status();
   return std::unique_ptr<IsolithEngine>(std::make_unique<Isolith>(*std::move(database)));

@@ -7,6 +7,7 @@
 
 #include "anomalies/engine.h"
 #include "anomalies/runner.h"
+#include "isolith/options.h"
 
 namespace isolith::anomalies {
 
@@ -21,7 +22,7 @@ class IsolithEngine : public Engine {
   virtual void set_refusals(Refusals refusals) = 0;  // of transactions that begin from now on
 };
 
-// `runner` outlives the engine.
-Result<std::unique_ptr<IsolithEngine>> open_isolith(Runner& runner);
+// `runner` outlives the engine. `test`: when serializable_ssi fails.
+Result<std::unique_ptr<IsolithEngine>> open_isolith(Runner& runner, ConflictTest test = ConflictTest::circle);
 
 }  // namespace isolith::anomalies

@@ -418,6 +418,14 @@ Notes EngineNotes::of_event(std::size_t moment) const {
   return {};
 }
 
+// Whether all that the session waits for is a safe snapshot.
+bool EngineNotes::is_deferred(std::uint32_t session) const {
+  if (!is_isolith_ || !scenario_.sessions[session].deferrable) return false;
+  return std::any_of(run_.transactions.begin(), run_.transactions.end(), [session](const auto& record) {
+    return record.session == session && record.level == "serializable_ssi";
+  });
+}
+
 Note EngineNotes::of_wait(std::size_t moment) const {
   const Event& event = run_.trace.events[moment];
   std::string holder = holder_names(event, scenario_.sessions);
@@ -434,6 +442,9 @@ Note EngineNotes::of_wait(std::size_t moment) const {
                          write.state != WriteState::failed;
       if (is_it) since = fmt::format(" in {}", step_name(write.session, write.step));
     }
+  }
+  if (key.empty() && is_deferred(event.session)) {
+    return {Tone::waits, fmt::format("waits for a safe snapshot: {} may still write", holder)};
   }
   if (key.empty()) return {Tone::waits, fmt::format("waits for {}", holder)};
   if (since.empty() && !is_isolith_) {  // others lock more than a key
@@ -454,7 +465,8 @@ Note EngineNotes::of_wake(std::size_t moment) const {
       return {Tone::good, fmt::format("{} has let the lock go", name)};
     const bool commits = record.end == TransactionEnd::committed;
     return {Tone::good,
-            fmt::format("{} {}: its locks are free", name, commits ? "has committed" : "is undone")};
+            fmt::format("{} {}: {}", name, commits ? "has committed" : "is undone",
+                        is_deferred(event.session) ? "a snapshot is safe now" : "its locks are free")};
   }
   return {Tone::good, "goes on"};
 }

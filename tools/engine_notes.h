@@ -73,6 +73,7 @@ class EngineNotes {
   void tell_failure(const anomalies::Operation& operation, Notes& notes) const;
   void tell_write_conflict(const anomalies::Operation& operation, Notes& notes) const;
   [[nodiscard]] std::string deadlock_text(const anomalies::Operation& operation) const;
+  [[nodiscard]] bool is_deferred(std::uint32_t session) const;
   [[nodiscard]] Note of_wait(std::size_t moment) const;
   [[nodiscard]] Note of_wake(std::size_t moment) const;
 
