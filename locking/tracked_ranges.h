@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -16,20 +17,19 @@
 #include <string_view>
 
 #include "locking/range_map.h"
-#include "locking/range_set.h"
 #include "locking/spin_latch.h"
 #include "locking/tracked.h"
 
 namespace isolith::locking {
 
-class TrackedRanges {
+class alignas(64) TrackedRanges {
  public:
   static constexpr std::size_t kSegmentBytes = 160;  // about, of a range with short ends
 
   void enter(Tracked& reader, std::string_view lo, const std::optional<std::string>& hi);
   void give_up(Tracked& reader, std::string_view lo, const std::optional<std::string>& hi);
-  // The reader, or one that had none (null), has committed at `ts`; those up to `oldest` are dropped.
-  // Returns how many segments there are more of committed ones.
+  // The reader, or one that had none (null), has committed at `ts`; those up to `oldest` are dropped now and
+  // then. Returns how many segments there are more.
   std::int64_t leave(Tracked* reader, std::string_view lo, const std::optional<std::string>& hi,
                      std::uint64_t ts, std::uint64_t oldest);
   // As `KeyReads::drop`; returns how many segments there are more.
@@ -41,28 +41,30 @@ class TrackedRanges {
            !is_listed_.exchange(true, std::memory_order_relaxed);
   }
 
+  // As `KeyReads::visit`.
   template <typename Visit>
   void visit(std::string_view key, std::uint64_t& newest, const Visit& visit) {
     if (!is_used_.load(std::memory_order_seq_cst)) return;
     const std::lock_guard lock(latch_);
-    for (Tracked* reader : active_.readers_at(key)) visit(*reader);
-    newest = std::max(newest, committed_.at(key));
+    const Segment& segment = map_.at(key);
+    for (Tracked* reader : segment.readers) visit(*reader);
+    newest = std::max(newest, segment.ts);
   }
 
  private:
-  void drop_locked(std::uint64_t oldest);
-  void note_use() noexcept {
-    const bool is_used = !active_.empty() || committed_.segments() > 1 || committed_.at({}) != 0;
-    if (is_used != is_used_.load(std::memory_order_relaxed))
-      is_used_.store(is_used, std::memory_order_seq_cst);
-  }
+  struct Segment {
+    boost::container::small_vector<Tracked*, 2> readers;  // active ones, in order
+    std::uint64_t ts = 0;                                 // the last commit of others
+    friend bool operator==(const Segment&, const Segment&) = default;
+  };
+  static void take_out(Segment& segment, const Tracked& reader);
+  void note_use() noexcept;
 
   SpinLatch latch_;
-  RangeSet<Tracked> active_;
-  RangeMap<std::uint64_t> committed_;
-  std::size_t dropped_at_ = 1;  // segments when those that are over were last dropped
   std::atomic<bool> is_used_{false};
   std::atomic<bool> is_listed_{false};
+  std::uint32_t dropped_at_ = 1;  // segments when those that are over were last dropped
+  RangeMap<Segment> map_;
 };
 
 }  // namespace isolith::locking
