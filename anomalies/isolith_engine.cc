@@ -57,7 +57,7 @@ Reach reach_of(Isolation level) {
 // A level that refuses nothing: no write, and at serializable_ssi no commit.
 class Overwriting final : public IsolationPolicy {
  public:
-  explicit Overwriting(Isolation level) : level_(policy_of(level)) {}
+  explicit Overwriting(const IsolationPolicy& level) : level_(level) {}
   [[nodiscard]] std::string_view name() const noexcept override { return level_.name(); }
   [[nodiscard]] ReadView read_view() const noexcept override { return level_.read_view(); }
   [[nodiscard]] ReadLocks read_locks() const noexcept override { return level_.read_locks(); }
@@ -70,13 +70,11 @@ class Overwriting final : public IsolationPolicy {
   const IsolationPolicy& level_;
 };
 
-const IsolationPolicy& overwriting(Isolation level) {
-  static const std::array<Overwriting, kLevels.size()> policies{
-      Overwriting(kLevels[0]), Overwriting(kLevels[1]), Overwriting(kLevels[2]), Overwriting(kLevels[3]),
-      Overwriting(kLevels[4]), Overwriting(kLevels[5]), Overwriting(kLevels[6])};
-  const auto at = std::find(kLevels.begin(), kLevels.end(), level);
-  return policies[static_cast<std::size_t>(at - kLevels.begin())];
-}
+struct Level {
+  std::optional<Isolation> built_in;
+  const IsolationPolicy* policy = nullptr;
+  Overwriting overwriting;
+};
 
 Status over() { return {StatusCode::aborted, "the transaction is over"}; }
 
@@ -84,6 +82,7 @@ Status over() { return {StatusCode::aborted, "the transaction is over"}; }
 struct Shared {
   std::optional<Database> database;
   std::vector<Table> tables;
+  std::vector<Level> levels;
   Refusals refusals = Refusals::keep;
 };
 
@@ -92,15 +91,20 @@ class Session final : public EngineSession {
   explicit Session(Shared& shared) : shared_(shared) {}
 
   Status begin(const BeginOptions& options) override {
-    const std::optional<Isolation> level = parse_isolation(options.level);
-    if (!level) return {StatusCode::invalid_argument, "isolith has no level of this name"};
+    const auto level = std::find_if(shared_.levels.begin(), shared_.levels.end(),
+                                    [&](const Level& one) { return one.policy->name() == options.level; });
+    if (level == shared_.levels.end()) {
+      return {StatusCode::invalid_argument, "isolith has no level of this name"};
+    }
     if (options.deferrable && !options.read_only) {
       return {StatusCode::invalid_argument, "isolith lets only a session that is read only be deferrable"};
     }
-    TransactionOptions begin_options(*level);
+    TransactionOptions begin_options;
+    begin_options.isolation = level->built_in;
+    if (!level->built_in) begin_options.policy = level->policy;
     begin_options.read_only = options.read_only;
     begin_options.deferrable = options.deferrable;
-    if (shared_.refusals == Refusals::overwrite) begin_options.policy = &overwriting(*level);
+    if (shared_.refusals == Refusals::overwrite) begin_options.policy = &level->overwriting;
     Result<Transaction> transaction = shared_.database->begin(begin_options);
     if (!transaction.ok()) return transaction.status();
     transaction_.emplace(*std::move(transaction));
@@ -183,11 +187,18 @@ class Session final : public EngineSession {
 
 class Isolith final : public IsolithEngine {
  public:
-  explicit Isolith(Database database) {
+  Isolith(Database database, const std::vector<OwnLevel>& own) {
     shared_.database.emplace(std::move(database));
     for (const Isolation level : kLevels) {
+      shared_.levels.push_back({level, &policy_of(level), Overwriting(policy_of(level))});
       levels_.push_back({std::string(to_string(level)), claim_of(level), level == Isolation::serializable_ssi,
                          reach_of(level)});
+    }
+    // Nothing is known of how its steps commute.
+    for (const OwnLevel& level : own) {
+      shared_.levels.push_back({std::nullopt, level.policy, Overwriting(*level.policy)});
+      levels_.push_back(
+          {std::string(level.policy->name()), level.claim, level.policy->tracks_conflicts(), {}});
     }
   }
 
@@ -283,7 +294,8 @@ class Isolith final : public IsolithEngine {
 
 }  // namespace
 
-Result<std::unique_ptr<IsolithEngine>> open_isolith(Runner& runner, ConflictTest test) {
+Result<std::unique_ptr<IsolithEngine>> open_isolith(Runner& runner, ConflictTest test,
+                                                    const std::vector<OwnLevel>& own) {
   Options options;
   options.wait_hook = &runner;
   // Not the youngest: who is younger depends on the order of begins and commits, and the explorer leaves out
@@ -292,7 +304,7 @@ Result<std::unique_ptr<IsolithEngine>> open_isolith(Runner& runner, ConflictTest
   options.locks.conflict_test = test;
   Result<Database> database = Database::open_in_memory(options);
   if (!database.ok()) return std::move(database).status();
-  return std::unique_ptr<IsolithEngine>(std::make_unique<Isolith>(*std::move(database)));
+  return std::unique_ptr<IsolithEngine>(std::make_unique<Isolith>(*std::move(database), own));
 }
 
 }  // namespace isolith::anomalies

@@ -4,9 +4,12 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "anomalies/engine.h"
 #include "anomalies/runner.h"
+#include "isolith/isolation.h"
 #include "isolith/options.h"
 
 namespace isolith::anomalies {
@@ -22,7 +25,15 @@ class IsolithEngine : public Engine {
   virtual void set_refusals(Refusals refusals) = 0;  // of transactions that begin from now on
 };
 
-// `runner` outlives the engine. `test`: when serializable_ssi fails.
-Result<std::unique_ptr<IsolithEngine>> open_isolith(Runner& runner, ConflictTest test = ConflictTest::circle);
+// A level of the program's own, under the name that its policy gives.
+struct OwnLevel {
+  const IsolationPolicy* policy = nullptr;  // outlives the engine
+  std::string claim;                        // in a line
+};
+
+// With the levels of isolith, and behind them those of the program. `runner` outlives the engine. `test`:
+// when serializable_ssi fails.
+Result<std::unique_ptr<IsolithEngine>> open_isolith(Runner& runner, ConflictTest test = ConflictTest::circle,
+                                                    const std::vector<OwnLevel>& own = {});
 
 }  // namespace isolith::anomalies
