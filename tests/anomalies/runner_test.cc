@@ -24,6 +24,7 @@ class RunnerTest : public ::testing::TestWithParam<Threads> {
   RunnerTest() : runner_(GetParam()) {
     Options options;
     options.cache_bytes = std::size_t{4} << 20;
+    options.default_isolation = Isolation::read_committed;
     options.wait_hook = &runner_;
     database_.emplace(*Database::open_in_memory(options));
     table_ = *database_->ensure_table("t");

@@ -215,13 +215,13 @@ TEST(StormTest, AThousandWaitersForAKeyAreWokenOneByOne) {
   options.wait_hook = &hook;
   Database database = *Database::open_in_memory(options);
   const Table table = *database.ensure_table("t");
-  Transaction holder = *database.begin();
+  Transaction holder = *database.begin(Isolation::read_committed);
   ASSERT_TRUE(holder.put(table, "k", "0").ok());
   std::vector<std::thread> threads;
   std::atomic<std::uint64_t> committed{0};
   for (std::uint64_t i = 0; i < kWaiters; ++i) {
     threads.emplace_back([&] {
-      Transaction transaction = *database.begin();
+      Transaction transaction = *database.begin(Isolation::read_committed);
       std::string value;
       if (!transaction.get_for_update(table, "k", value).ok()) return;
       if (!transaction.put(table, "k", std::to_string(std::stoi(value) + 1)).ok()) return;

@@ -16,6 +16,7 @@ class DatabaseTest : public ::testing::Test {
  protected:
   DatabaseTest() {
     options_.file_system = &disk_;
+    options_.default_isolation = Isolation::read_committed;
     options_.cache_bytes = std::size_t{4} << 20;
     options_.log_segment_bytes = std::size_t{256} << 10;
     reopen();

@@ -80,6 +80,16 @@ TEST_F(TrackingMemoryTest, NothingIsLeftWhenNobodyIsActive) {
   EXPECT_EQ(database_.stats().tracked_transactions, 0U);
 }
 
+TEST(DefaultLevelTest, IsSerializable) {
+  Database database = *Database::open_in_memory();
+  Transaction transaction = *database.begin();
+  const std::vector<TransactionInfo> active = database.active_transactions();
+  ASSERT_EQ(active.size(), 1U);
+  EXPECT_EQ(active[0].level, "serializable_ssi");
+  EXPECT_EQ(parse_isolation("serializable"), Isolation::serializable);
+  EXPECT_EQ(parse_isolation("serializable_ssi"), Isolation::serializable);
+}
+
 // Two that read each other's past, and no circle: the plain test fails one of them.
 TEST(ConflictTestTest, ADangerousStructureWithoutACircleFailsByThePlainTestAlone) {
   for (const ConflictTest test : {ConflictTest::circle, ConflictTest::dangerous_structure}) {
