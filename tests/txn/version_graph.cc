@@ -185,10 +185,46 @@ class VersionGraph {
     std::string text = name_of(start);
     std::uint32_t node = start;
     do {
+      const std::uint32_t to = node;
       node = before(node);
-      text = name_of(node) + "\n  comes before " + text;
+      text = name_of(node) + "\n  comes before the next one, which " + way(node, to) + "\n" + text;
     } while (node != start);
     return text;
+  }
+
+  // Why `from` comes before `to`.
+  std::string way(std::uint32_t from, std::uint32_t to) const {
+    std::string text;
+    visit_reads(to, [&](const VersionRead& read, std::uint32_t at) {
+      if (keys_[read.key].in_order[at].node == from) text += "read what it wrote: " + read_text(read);
+    });
+    visit_reads(from, [&](const VersionRead& read, std::uint32_t at) {
+      const KeyVersions& key = keys_[read.key];
+      if (at + 1 < key.in_order.size() && key.in_order[at + 1].node == to)
+        text += "wrote over what it read: " + read_text(read);
+    });
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      const KeyVersions& key = keys_[i];
+      for (std::size_t at = 1; at < key.in_order.size(); ++at) {
+        if (key.in_order[at - 1].node == from && key.in_order[at].node == to)
+          text += "wrote over what it wrote: key " + std::to_string(i) + "; ";
+      }
+    }
+    return text;
+  }
+
+  template <typename Visit>
+  void visit_reads(std::uint32_t node, const Visit& visit) const {
+    const auto& [history, transaction] = nodes_[node];
+    for (std::uint32_t i = 0; node != 0 && i < transaction->reads; ++i) {
+      const VersionRead& read = history->reads_of(*transaction)[i];
+      if (const std::uint32_t at = keys_[read.key].find(read.version); at != UINT32_MAX) visit(read, at);
+    }
+  }
+
+  static std::string read_text(const VersionRead& read) {
+    return "key " + std::to_string(read.key) + " version " + std::to_string(read.version) +
+           (read.by_range ? " (not there, by a range); " : "; ");
   }
 
   std::string name_of(std::uint32_t node) const {
@@ -196,15 +232,11 @@ class VersionGraph {
     const auto& [history, transaction] = nodes_[node];
     std::string text = std::to_string(transaction->number) + " (" +
                        std::string(to_string(transaction->level)) + ", " +
-                       std::to_string(transaction->began) + " to " + std::to_string(transaction->ended) + ")";
-    for (std::uint32_t i = 0; i < transaction->reads; ++i) {
-      const VersionRead& read = history->reads_of(*transaction)[i];
-      text +=
-          " r" + std::to_string(read.key) + "=" + std::to_string(read.version) + (read.by_range ? "*" : "");
-    }
+                       std::to_string(transaction->began) + " to " + std::to_string(transaction->ended) +
+                       ", " + std::to_string(transaction->reads) + " reads)";
     for (std::uint32_t i = 0; i < transaction->writes; ++i) {
       const VersionWrite& write = history->writes_of(*transaction)[i];
-      text += " w" + std::to_string(write.key) + "=" + std::to_string(write.version);
+      text += " wrote key " + std::to_string(write.key) + " version " + std::to_string(write.version);
     }
     return text;
   }
