@@ -100,18 +100,6 @@ std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, Tracke
   }
   note_table(table);
   table.enter(tracked, lo, hi);
-  // A cursor goes on from where it was.
-  if (!ranges.empty() && ranges.back().table == &table) {
-    ReadRange& last = ranges.back();
-    if (last.hi && *last.hi == lo) {
-      last.hi = hi;
-      return ranges.size() - 1;
-    }
-    if (hi && *hi == last.lo) {
-      last.lo = lo;
-      return ranges.size() - 1;
-    }
-  }
   ranges.push_back({&table, std::string(lo), hi});
   const auto bytes = static_cast<std::int64_t>(TrackedRanges::kSegmentBytes + sizeof(ReadRange) + lo.size());
   tracked.bytes += bytes;

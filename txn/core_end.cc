@@ -127,6 +127,8 @@ Status Core::commit_in_order(TransactionState& state, const locking::MetReaders&
   const GateHold inside(gate_, state);
   const std::lock_guard lock(commit_mutex_);
   ts = Timestamp{newest_ts_ + 1};
+  // Before the test: who commits without this mutex and was not told by then is seen by it.
+  if (is_seen) locking::ConflictTracker::inform(readers, raw(ts));
   if (state.is_tracking() && !base::is_mutant(base::Mutant::test_before_commit)) {
     TRY(test_serializable(state, ts));
   }
@@ -137,10 +139,7 @@ Status Core::commit_in_order(TransactionState& state, const locking::MetReaders&
     end = *appended;
   }
   newest_ts_ = raw(ts);
-  if (is_seen) {
-    commit_access(state, ts);
-    locking::ConflictTracker::inform(readers, raw(ts));
-  }
+  if (is_seen) commit_access(state, ts);
   if (state.changes_tables) publish_tables(state, ts);
   // Then the time moves on, so that a snapshot taken now contains it.
   statuses_->set_committed(id, ts);

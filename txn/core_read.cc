@@ -148,6 +148,9 @@ Status Core::find_row_shared(TransactionState& state, const TableInfo& table, st
       return {};
     }
     if (find_older(state, table, key, rule, row.writer, value, found)) return {};
+    // What it sees is that the key is not there, or is spilled: who was the first to write over that may be
+    // forgotten.
+    if (state.is_tracking()) state.tracked->overwriters_lost = true;
     if (rule.bounded) return find_spilled(state, table, key, rule, value, found);
   }
 }

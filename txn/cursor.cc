@@ -85,9 +85,9 @@ void CursorState::start(bool is_forward) {
   forward = is_forward;
   forget_place();
   batch_limit_ = kBatchFirst;
-  if (core_.observer_ != nullptr) [[unlikely]]
+  if (core_.observer_ != nullptr && !told_from_) [[unlikely]]
     told_from_ = place_;
-  if (state_.is_tracking()) begin_reading();
+  if (state_.is_tracking() && !tracked_range_) begin_reading();
   if (!is_locked()) return fill();
   cover_from_place();
   copy_batch();
@@ -153,7 +153,12 @@ void CursorState::prev() {
 // On from the row that the cursor stands on: the other way, or after writes of its own transaction.
 void CursorState::restart_behind(bool is_forward) {
   std::string from(bytes + row->key_at, row->key_size);
-  stop_reading();
+  // On in the same direction it stays in the range that is entered.
+  if (is_forward != forward) {
+    stop_reading();
+  } else if (core_.observer_ != nullptr) {
+    tell_rows();
+  }
   if (!ready()) return;
   place_ = {std::move(from), false, false, false};
   start(is_forward);

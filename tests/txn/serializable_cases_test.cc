@@ -109,7 +109,7 @@ TEST_P(RewritingTest, AReaderMeetsWhoReplacedWhatItSeesHoweverOftenOthersHaveSin
 }
 
 // So often that versions between the reader's and the newest are not kept.
-TEST_P(RewritingTest, DISABLED_AReaderMeetsWhoReplacedWhatItSeesWhenItsVersionIsNotKept) {
+TEST_P(RewritingTest, AReaderMeetsWhoReplacedWhatItSeesWhenItsVersionIsNotKept) {
   for (const Rewriting& r : rewritings({100})) run(r);
 }
 
@@ -315,7 +315,7 @@ TEST_F(SerializableExactTest, ACursorThatStopsEarlyHasNotReadWhatIsFarBehind) {
 }
 
 // Ranges that touch, overlap and lie in each other, of which one is left early.
-TEST_P(SerializableCaseTest, DISABLED_ACursorThatStopsEarlyKeepsWhatOthersOfItsTransactionHaveRead) {
+TEST_P(SerializableCaseTest, ACursorThatStopsEarlyKeepsWhatOthersOfItsTransactionHaveRead) {
   const std::vector<std::string> keys = {"b", "c", "d", "e", "f", "g", "h"};
   const std::vector<Player::Scan> ranges = {{"b", "i"}, {"a", "d"}, {"a", "e"}, {"c", "f"},
                                             {"e", "i"}, {"d", "z"}, {"c", {}},  {"", "d"},
