@@ -216,8 +216,10 @@ std::uint64_t ConflictTracker::first_out_of(Tracked& tracked, std::uint64_t& bou
   }
   if (tracked.overwriters_lost) {
     first = std::min(first, tracked.sets->snapshot + 1);
-    meet(lost_pivots_);
-    for (const auto& [id, pivot] : pivots_) meet(pivot);
+    if (lost_pivots_.commit_ts > tracked.sets->snapshot) meet(lost_pivots_);
+    for (const auto& [id, pivot] : pivots_) {
+      if (pivot.commit_ts > tracked.sets->snapshot) meet(pivot);
+    }
   }
   return first;
 }
