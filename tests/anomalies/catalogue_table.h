@@ -66,6 +66,7 @@ inline constexpr auto kTable = std::to_array<TableRow>({
     {"pmp_write", yes, yes, no, no, no, no, no},
     {"phantom_appears", yes, yes, yes, no, no, no, no},
     {"phantom_between_absent_keys", yes, yes, yes, no, no, no, no},
+    {"range_begins", yes, yes, yes, yes, no, no, no},
     {"range_ends", no, no, no, no, no, no, no},  // isolation.md: the end of a range is not in it
     {"phantom_disappears", yes, yes, no, no, no, no, no},
 
@@ -95,6 +96,7 @@ inline constexpr auto kTable = std::to_array<TableRow>({
     // possible at snapshot; the overdraft is their H5.
     {"g2_item", yes, yes, no, yes, no, no, no},
     {"write_skew_absent", yes, yes, no, yes, no, no, no},
+    {"write_skew_old_read", no, no, no, yes, no, no, no},  // in that order only a snapshot shows the past
     {"savepoint_keeps_read_locks", yes, yes, no, yes, no, no, no},
     {"overdraft", yes, yes, no, yes, no, no, no},
 
