@@ -222,21 +222,25 @@ class WorldRunner::Player {
 
   void note_commit() {
     ended_ = ++world_.commits_;
-    for (const VersionWrite& write : writes_) world_.committed_[write.key].push_back({write.version, ended_});
+    for (const VersionWrite& write : writes_) {
+      const bool erases = script_.steps[(write.version - 1) % 16].kind == Kind::erase;
+      world_.committed_[write.key].push_back({write.version, ended_, erases});
+    }
   }
 
   void note_row(std::uint32_t key, std::string_view value) {
     if (own_write(key) == nullptr) versions_read_.push_back({key, false, version_of(value)});
   }
 
-  // What its answer does not tell.
-  void note_unseen(std::uint32_t key, bool by_range) {
+  // What its answer does not tell: the newest that it may have seen and that agrees with the answer.
+  void note_unseen(std::uint32_t key, bool by_range, bool is_there) {
     if (own_write(key) != nullptr) return;
     const bool has_snapshot =
         script_.level == Isolation::snapshot || script_.level == Isolation::serializable_ssi;
     std::uint64_t version = kFirstVersion;
     for (const Committed& committed : world_.committed_[key]) {
-      if (!has_snapshot || committed.commit <= began_) version = committed.version;
+      const bool is_seen = !has_snapshot || committed.commit <= began_;
+      if (is_seen && committed.erases != is_there) version = committed.version;
     }
     versions_read_.push_back({key, by_range, version});
   }
@@ -244,7 +248,8 @@ class WorldRunner::Player {
   void note_versions(const WorldStep& step, const Status& status, const std::string& read) {
     const std::uint32_t key = number_of(step.key);
     const bool changes = step.kind == Kind::put || step.kind == Kind::insert || step.kind == Kind::erase;
-    if (status.is(StatusCode::not_found) || status.is(StatusCode::already_exists)) note_unseen(key, false);
+    if (status.is(StatusCode::not_found)) note_unseen(key, false, false);
+    if (status.is(StatusCode::already_exists)) note_unseen(key, false, true);
     if (status.ok() && changes) note_write(key);
     if (status.ok() && !changes) note_row(key, read);
   }
@@ -255,7 +260,7 @@ class WorldRunner::Player {
       const std::string& key = kKeys[i];
       if (key < step.key || (step.hi && key >= *step.hi)) continue;
       if (!last.empty() && (step.kind == Kind::scan ? key > last : key < last)) continue;
-      if (read.find(key + "=") == std::string::npos) note_unseen(i, true);
+      if (read.find(key + "=") == std::string::npos) note_unseen(i, true, false);
     }
   }
 

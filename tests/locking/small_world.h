@@ -95,6 +95,7 @@ class WorldRunner {
   struct Committed {
     std::uint64_t version;
     std::uint64_t commit;  // by the order of commits
+    bool erases;
   };
   void reset();
   WorldOutcome run_once(const World& world, const anomalies::Runner::Chooser& chooser, std::string& order,
