@@ -17,10 +17,9 @@ StatusTable::StatusTable(TransactionId first)
 StatusTable::~StatusTable() = default;
 
 TransactionId StatusTable::begin() {
-  if (next_.load(std::memory_order_relaxed) - horizon_.load(std::memory_order_relaxed) >=
-      (kPlaces - 2) * kChunkIds) {
-    return kNoTransaction;
-  }
+  // The horizon first: were it read last, it could have passed the other one meanwhile.
+  const std::uint64_t horizon = horizon_.load(std::memory_order_acquire);
+  if (next_.load(std::memory_order_relaxed) - horizon >= (kPlaces - 2) * kChunkIds) return kNoTransaction;
   const std::uint64_t id = next_.fetch_add(1, std::memory_order_relaxed);
   Place& where = place(id);
   if (where.load(std::memory_order_acquire) == 0) {
