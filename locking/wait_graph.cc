@@ -64,6 +64,26 @@ std::string printable(std::string_view key) {
   return out;
 }
 
+// Which of several circles is found first shall not depend on which slots are in use; and nobody passes those
+// who came first for a circle that somebody has to fail for anyway. By numbers as they are now: an owner may
+// end meanwhile, and sorting needs keys that stay.
+void sort_blockers(Request& request) {
+  struct Keyed {
+    bool is_in_line;
+    std::uint64_t number;
+    Blocker blocker;
+  };
+  boost::container::small_vector<Keyed, 4> keyed;
+  for (const Blocker& blocker : request.blockers) {
+    keyed.push_back(
+        {blocker.hold == Hold::came_first, blocker.owner->number.load(std::memory_order_relaxed), blocker});
+  }
+  std::sort(keyed.begin(), keyed.end(), [](const Keyed& a, const Keyed& b) {
+    return a.is_in_line != b.is_in_line ? b.is_in_line : a.number < b.number;
+  });
+  for (std::size_t i = 0; i < keyed.size(); ++i) request.blockers[i] = keyed[i].blocker;
+}
+
 }  // namespace
 
 // ---- edges ----
@@ -177,14 +197,7 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   Owner& owner = *request.owner;
   DCHECK(owner.request == nullptr, "a transaction waits for one thing at a time");
   owner.request = &request;
-  // Which of several circles is found first shall not depend on which slots are in use; and nobody passes
-  // those who came first for a circle that somebody has to fail for anyway.
-  std::sort(request.blockers.begin(), request.blockers.end(), [](const Blocker& a, const Blocker& b) {
-    const bool a_is_in_line = a.hold == Hold::came_first;
-    const bool b_is_in_line = b.hold == Hold::came_first;
-    if (a_is_in_line != b_is_in_line) return b_is_in_line;
-    return a.owner->number.load(std::memory_order_relaxed) < b.owner->number.load(std::memory_order_relaxed);
-  });
+  sort_blockers(request);
   waiting_.push_back(&request);
   to_wake_.reserve(waiting_.size());  // not while they are woken: an end does not fail
   waits_.fetch_add(1, std::memory_order_relaxed);
