@@ -57,7 +57,7 @@ void ConflictTracker::begin(Tracked& tracked, bool is_read_only) {
   tracked.out_ts.store(kNever, std::memory_order_relaxed);
   if (!tracked.sets->writes.empty()) tracked.sets->clear();  // of one that could not be logged
   tracked.overwriters.clear();
-  tracked.overwriters_lost = tracked.is_safe = false;
+  tracked.overwriters_lost = tracked.is_widened = false;
   tracked.first_out_ts = tracked.bound_ts = kNever;
   tracked.snapshot.store(published_.load(std::memory_order_acquire) + 1, std::memory_order_release);
   base::full_fence();
@@ -111,7 +111,8 @@ std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, Tracke
 void ConflictTracker::trim_range(Tracked& tracked, std::size_t place, const TrackedRanges& table,
                                  std::string_view last_key, bool is_forward) {
   std::vector<ReadRange>& ranges = tracked.sets->ranges;
-  if (place >= ranges.size() || ranges[place].table != &table || ranges.size() > kTrimLooksMax) return;
+  if (tracked.is_widened || place >= ranges.size() || ranges[place].table != &table) return;
+  if (ranges.size() > kTrimLooksMax) return;
   ReadRange& range = ranges[place];
   if (!range.contains(last_key)) return;
   const bool is_shared = std::any_of(ranges.begin(), ranges.end(), [&](const ReadRange& other) {

@@ -50,7 +50,7 @@ struct alignas(64) Tracked {
   AccessSets* sets = &recent.current();
   boost::container::small_vector<Overwriter, 2> overwriters;
   bool overwriters_lost = false;        // there were too many to list
-  bool is_safe = false;                 // whatever others do: nothing of it is tracked any more
+  bool is_widened = false;              // what it read became tables: of those nothing is taken back
   std::uint64_t first_out_ts = kNever;  // as found at its commit
   std::uint64_t bound_ts = kNever;      // the first commit of circles that it may be part of, as found then
   std::vector<TrackedRanges*> tables;   // of the keys that it read

@@ -45,6 +45,7 @@ void ConflictTracker::widen(Tracked& tracked) {
   for (TrackedRanges* const table : tracked.tables) sets.ranges.push_back({table, {}, std::nullopt});
   const auto bytes = static_cast<std::int64_t>(sets.ranges.size() * TrackedRanges::kSegmentBytes);
   tracked.bytes_untold += bytes - std::exchange(tracked.bytes, bytes);
+  tracked.is_widened = true;
   widened_.fetch_add(1, std::memory_order_relaxed);
   bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
 }

@@ -44,6 +44,25 @@ TEST_F(TrackingMemoryTest, OneThatReadsMuchIsWidenedAndStillFound) {
   EXPECT_EQ(reader.commit().reason(), ConflictReason::serialization) << "each read what the other one wrote";
 }
 
+// The cursor's range has become a part of the table by then.
+TEST_F(TrackingMemoryTest, ACursorThatStopsEarlyTakesNothingBackOfWhatWasWidened) {
+  fill(20'000);
+  Transaction reader = *database_.begin();
+  {
+    Cursor rows = *reader.cursor(table_);
+    rows.seek_first();
+    ASSERT_TRUE(rows.valid());
+    for (int i = 0; i < 20'000; i += 2) ASSERT_TRUE(reader.get(table_, key(i)).ok());
+    ASSERT_GT(database_.stats().tracking_widened, 0U);
+  }
+  Transaction other = *database_.begin();
+  ASSERT_TRUE(other.get(table_, "mine").status().is(StatusCode::not_found));
+  ASSERT_TRUE(other.put(table_, key(4), "1").ok());
+  ASSERT_TRUE(other.commit().ok());
+  ASSERT_TRUE(reader.put(table_, "mine", "1").ok());
+  EXPECT_EQ(reader.commit().reason(), ConflictReason::serialization);
+}
+
 TEST_F(TrackingMemoryTest, ReadsOfCommittedOnesAreGivenUpAndCountAsEverything) {
   fill(40'000);
   Transaction pivot = *database_.begin();
