@@ -21,8 +21,9 @@ bool has_read(const AccessSets& reader, const AccessSets& writer, const WrittenK
 // A key of the writer's that the reader has read.
 std::optional<WayBefore> find_read(const AccessSets& reader, const AccessSets& writer, Dependency kind) {
   if (writer.writes.empty() && !writer.writes_all) return std::nullopt;
-  if (writer.writes_all && !(reader.reads.empty() && reader.ranges.empty())) return WayBefore{kind, {}, {}};
-  if (reader.reads_all) {
+  const bool has_read_some = reader.reads_all || !reader.reads.empty() || !reader.ranges.empty();
+  if (writer.writes_all && has_read_some) return WayBefore{kind, {}, {}};
+  if (reader.reads_all && !writer.writes.empty()) {
     return WayBefore{kind, writer.writes.front().table_id, writer.key_of(writer.writes.front())};
   }
   if ((reader.read_bits & writer.write_bits) == 0 && reader.ranges.empty()) return std::nullopt;
@@ -53,8 +54,18 @@ void AccessSets::clear() {
   ranges.clear();
   writes.clear();
   key_bytes.clear();
-  reads_all = writes_all = false;
+  is_unmarked = reads_all = writes_all = false;
   read_bits = write_bits = 0;
+}
+
+// Before there is need of more room, what is there twice goes.
+void AccessSets::add_read(std::uint64_t hash) {
+  if (reads.size() == reads.capacity()) {
+    std::sort(reads.begin(), reads.end());
+    reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
+    if (reads.size() >= reads.capacity() / 2) reads.reserve(std::max<std::size_t>(reads.capacity() * 2, 8));
+  }
+  reads.push_back(hash);
 }
 
 void AccessSets::add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key) {

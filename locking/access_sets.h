@@ -54,20 +54,22 @@ struct AccessSets {
   // At a level that locks what it reads the snapshot is of the moment of its commit.
   std::uint64_t snapshot = 0;
   std::uint64_t commit_ts = 0;
-  bool is_kept = false;  // committed, for others to look at (recent_commits.h)
+  bool is_kept = false;      // committed, for others to look at (recent_commits.h)
+  bool is_unmarked = false;  // it said that it only reads: nobody but the search knows what it has read
 
-  std::vector<std::uint64_t> reads;  // hashes of keys
+  std::vector<std::uint64_t> reads;  // hashes of keys; one may be there more than once
   std::vector<ReadRange> ranges;
   std::vector<WrittenKey> writes;
   std::string key_bytes;
   bool reads_all = false;   // it may have read anything
-  bool writes_all = false;  // it dropped a table
+  bool writes_all = false;  // it made or dropped a table
 
   // Filters: a bit for each hash.
   std::uint64_t read_bits = 0;
   std::uint64_t write_bits = 0;
 
   void clear();
+  void add_read(std::uint64_t hash);
   void add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key);
   [[nodiscard]] std::string_view key_of(const WrittenKey& write) const noexcept {
     return std::string_view(key_bytes).substr(write.at, write.size);

@@ -18,6 +18,7 @@ constexpr std::int64_t kReadBytes = KeyReads::kMarkBytes + sizeof(std::uint64_t)
 constexpr std::uint32_t kLookEvery = 16;     // ends of one place
 constexpr std::size_t kTrimLooksMax = 1024;  // ranges looked at before one is trimmed
 constexpr std::size_t kSameLooksMax = 8;     // and before one is entered
+constexpr std::uint64_t kFirstLook = 64;     // reads, before one looks whether its snapshot is safe
 
 void raise(std::atomic<std::uint64_t>& value, std::uint64_t to) noexcept {
   std::uint64_t now = value.load(std::memory_order_relaxed);
@@ -49,18 +50,28 @@ Tracked& ConflictTracker::make_place() {
 
 // ---- a transaction's beginning ----
 
-// Announced before the snapshot is taken: who looks for the oldest either sees the announcement, or has
-// looked before, and then the snapshot is not older than what he took for published. Counted before the first
-// read: a writer that does not see the count has written before, so that read sees what it wrote.
+// Announced before the snapshot is taken, behind a fence (txn/snapshots.cc): who looks for the oldest either
+// sees the announcement, or has looked before, and then the snapshot is not older than what he took for
+// published. Announced before the first read: a writer that does not see it has written before, so that read
+// sees what it wrote.
+//
+// The plain test knows of who has read by marks alone.
 void ConflictTracker::begin(Tracked& tracked, bool is_read_only) {
-  tracked.is_read_only.store(is_read_only, std::memory_order_relaxed);
-  tracked.out_ts.store(kNever, std::memory_order_relaxed);
   if (!tracked.sets->writes.empty()) tracked.sets->clear();  // of one that could not be logged
-  tracked.overwriters.clear();
-  tracked.overwriters_lost = tracked.is_widened = false;
-  tracked.first_out_ts = tracked.bound_ts = kNever;
-  tracked.snapshot.store(published_.load(std::memory_order_acquire) + 1, std::memory_order_release);
-  base::full_fence();
+  tracked.sets->is_unmarked = is_read_only && test_ == ConflictTest::circle;
+  tracked.is_widened = false;
+  if (is_read_only) {
+    tracked.reads = 0;
+    tracked.look_at = kFirstLook;
+  }
+  if (!tracked.sets->is_unmarked) {
+    tracked.out_ts.store(kNever, std::memory_order_relaxed);
+    tracked.overwriters.clear();
+    tracked.written.clear();
+    tracked.overwriters_lost = false;
+  }
+  const Active active{published_.load(std::memory_order_acquire), !is_read_only};
+  tracked.active.store(active.encode(), std::memory_order_release);
 }
 
 // ---- what it reads ----
@@ -71,6 +82,15 @@ void ConflictTracker::enter_key(Tracked& tracked, std::uint64_t hash, TrackedRan
     if (std::find(tracked.tables.begin(), tracked.tables.end(), &table) == tracked.tables.end()) {
       tracked.tables.push_back(&table);
     }
+  }
+  if (tracked.sets->is_unmarked) {
+    const std::size_t before = tracked.sets->reads.capacity();
+    tracked.sets->add_read(hash);
+    const std::size_t more = tracked.sets->reads.capacity() - before;
+    if (more == 0) return;
+    const auto bytes = static_cast<std::int64_t>(more * sizeof hash);
+    tracked.bytes += bytes;
+    return count(tracked, bytes);
   }
   bool is_new = false;
   const std::int64_t more = keys_->enter(tracked, hash, oldest_.load(std::memory_order_relaxed), is_new);
@@ -98,8 +118,10 @@ std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, Tracke
     if (range.table == &table && range.lo <= lo && (!range.hi || (hi && *hi <= *range.hi)))
       return std::nullopt;
   }
-  note_table(table);
-  table.enter(tracked, lo, hi);
+  if (!tracked.sets->is_unmarked) {
+    note_table(table);
+    table.enter(tracked, lo, hi);
+  }
   ranges.push_back({&table, std::string(lo), hi});
   const auto bytes = static_cast<std::int64_t>(TrackedRanges::kSegmentBytes + sizeof(ReadRange) + lo.size());
   tracked.bytes += bytes;
@@ -112,25 +134,30 @@ void ConflictTracker::trim_range(Tracked& tracked, std::size_t place, const Trac
                                  std::string_view last_key, bool is_forward) {
   std::vector<ReadRange>& ranges = tracked.sets->ranges;
   if (tracked.is_widened || place >= ranges.size() || ranges[place].table != &table) return;
-  if (ranges.size() > kTrimLooksMax) return;
   ReadRange& range = ranges[place];
   if (!range.contains(last_key)) return;
-  const bool is_shared = std::any_of(ranges.begin(), ranges.end(), [&](const ReadRange& other) {
-    return &other != &range && other.table == &table && (!range.hi || other.lo < *range.hi) &&
-           (!other.hi || *other.hi > range.lo);
-  });
-  if (is_shared) return;
+  if (!tracked.sets->is_unmarked) {
+    if (ranges.size() > kTrimLooksMax) return;
+    const bool is_shared = std::any_of(ranges.begin(), ranges.end(), [&](const ReadRange& other) {
+      return &other != &range && other.table == &table && (!range.hi || other.lo < *range.hi) &&
+             (!other.hi || *other.hi > range.lo);
+    });
+    if (is_shared) return;
+    if (is_forward) {
+      range.table->give_up(tracked, std::string(last_key) + '\0', range.hi);
+    } else {
+      range.table->give_up(tracked, range.lo, std::string(last_key));
+    }
+  }
   if (is_forward) {
-    std::string hi = std::string(last_key) + '\0';
-    range.table->give_up(tracked, hi, range.hi);
-    range.hi = std::move(hi);
+    range.hi = std::string(last_key) + '\0';
   } else {
-    range.table->give_up(tracked, range.lo, std::string(last_key));
     range.lo = last_key;
   }
 }
 
 void ConflictTracker::read_under(Tracked& tracked, TransactionId writer, std::uint64_t commit_ts) {
+  if (tracked.sets->is_unmarked) return;
   const std::size_t looks = std::min(tracked.overwriters.size(), kSameLooksMax);
   const bool is_there =
       std::any_of(tracked.overwriters.end() - static_cast<std::ptrdiff_t>(looks), tracked.overwriters.end(),
@@ -146,32 +173,36 @@ void ConflictTracker::read_under(Tracked& tracked, TransactionId writer, std::ui
 // ---- who has read what is written ----
 
 template <typename Visit>
-void ConflictTracker::visit_readers(const AccessSets& writes, const Tracked* own, std::uint64_t& newest,
+void ConflictTracker::visit_readers(const AccessSets& writes, Tracked& own, std::uint64_t& newest,
                                     const Visit& visit) {
   const auto meet = [&](Tracked& reader) {
-    if (&reader != own) visit(reader);
+    if (&reader != &own) visit(reader);
   };
   if (writes.writes_all) {
     newest = published_.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
       Tracked& place = *places_[i].load(std::memory_order_acquire);
-      if (place.snapshot.load(std::memory_order_seq_cst) != 0) meet(place);
+      const std::uint64_t active = place.active.load(std::memory_order_seq_cst);
+      if (active != 0 && (Active::decode(active).may_write || test_ == ConflictTest::dangerous_structure))
+        meet(place);
     }
     return;
   }
   for (const WrittenKey& write : writes.writes) {
-    keys_->visit(write.hash, newest, meet);
+    if (keys_->visit(write.hash, own, newest, meet)) own.written.push_back(write.hash);
     write.table->visit(writes.key_of(write), newest, meet);
   }
 }
 
-void ConflictTracker::find_readers(const AccessSets& writes, const Tracked* own, MetReaders& readers) {
+void ConflictTracker::find_readers(const AccessSets& writes, Tracked& place, MetReaders& readers) {
+  make_room(place);
   std::uint64_t newest = 0;
-  visit_readers(writes, own, newest, [&](Tracked& reader) {
+  visit_readers(writes, place, newest, [&](Tracked& reader) {
     const bool is_met = std::any_of(readers.begin(), readers.end(),
                                     [&](const MetReader& met) { return met.reader == &reader; });
     if (!is_met) readers.push_back({&reader, reader.word.load(std::memory_order_seq_cst)});
   });
+  std::sort(place.written.begin(), place.written.end());
 }
 
 void ConflictTracker::inform(const MetReaders& readers, std::uint64_t commit_ts) {
@@ -180,14 +211,20 @@ void ConflictTracker::inform(const MetReaders& readers, std::uint64_t commit_ts)
     const std::uint64_t word = met.reader->word.load(std::memory_order_seq_cst);
     if (Tracked::number_of(word) != Tracked::number_of(met.word)) continue;
     lower(met.reader->out_ts, commit_ts);
-    met.reader->word.fetch_or(Tracked::kInformed, std::memory_order_seq_cst);
   }
 }
 
-// Marks first, then what was dropped of them.
-ConflictTracker::Readers ConflictTracker::look_for_readers(const Tracked& tracked) {
+// What is kept is looked at before marks, for it becomes marks when it is dropped; then what was dropped of
+// those.
+ConflictTracker::Readers ConflictTracker::look_for_readers(Tracked& tracked, const Kept& kept) {
   Readers readers;
-  visit_readers(*tracked.sets, &tracked, readers.newest, [&](Tracked& reader) {
+  for (const AccessSets* const sets : kept.sets) {
+    const bool has_read = sets->is_unmarked && sets->snapshot > readers.newest &&
+                          sets->snapshot >= tracked.first_out_ts &&
+                          comes_before(*sets, *tracked.sets).has_value();
+    if (has_read) readers.newest = sets->snapshot;
+  }
+  visit_readers(*tracked.sets, tracked, readers.newest, [&](Tracked& reader) {
     if ((reader.word.load(std::memory_order_seq_cst) & Tracked::kCommitted) != 0) {
       readers.newest = std::max(readers.newest, reader.leaves.load(std::memory_order_relaxed));
     } else {
@@ -212,15 +249,32 @@ std::uint64_t ConflictTracker::first_out_of(Tracked& tracked, std::uint64_t& bou
     if (overwriter.commit_ts == 0) continue;
     first = std::min(first, overwriter.commit_ts);
     if (overwriter.commit_ts <= lost_pivots_.commit_ts) meet(lost_pivots_);
-    if (pivots_.empty()) continue;
-    if (const auto found = pivots_.find(raw(overwriter.id)); found != pivots_.end()) meet(found->second);
+    const auto found =
+        std::lower_bound(pivots_.begin(), pivots_.end(), overwriter.commit_ts,
+                         [](const Pivot& pivot, std::uint64_t ts) { return pivot.commit_ts < ts; });
+    if (found != pivots_.end() && found->commit_ts == overwriter.commit_ts) meet(*found);
   }
   if (tracked.overwriters_lost) {
     first = std::min(first, tracked.sets->snapshot + 1);
     if (lost_pivots_.commit_ts > tracked.sets->snapshot) meet(lost_pivots_);
-    for (const auto& [id, pivot] : pivots_) {
-      if (pivot.commit_ts > tracked.sets->snapshot) meet(pivot);
+    for (auto pivot = pivots_.rbegin(); pivot != pivots_.rend(); ++pivot) {
+      if (pivot->commit_ts <= tracked.sets->snapshot) break;
+      meet(*pivot);
     }
+  }
+  return first;
+}
+
+// Of all that may be the middle of three with the third in this snapshot, and that are not in it: the first
+// of their thirds.
+std::uint64_t ConflictTracker::first_out_before(std::uint64_t snapshot) const {
+  std::uint64_t first = kNever;
+  const auto meet = [&](const Pivot& pivot) {
+    if (pivot.commit_ts > snapshot && pivot.out_ts <= snapshot) first = std::min(first, pivot.out_ts);
+  };
+  meet(lost_pivots_);
+  for (auto pivot = pivots_.rbegin(); pivot != pivots_.rend() && pivot->commit_ts > snapshot; ++pivot) {
+    meet(*pivot);
   }
   return first;
 }
@@ -230,7 +284,7 @@ Circle ConflictTracker::unknown_circle(const Tracked& tracked, std::string_view 
   circle.rule = rule;
   circle.members.push_back(member_of(*tracked.sets));
   Circle::Member& other = circle.members.emplace_back();
-  other.commit_ts = tracked.first_out_ts;
+  other.commit_ts = tracked.first_out_ts == kNever ? 0 : tracked.first_out_ts;
   other.is_known = false;
   circle.ways.push_back({Dependency::rw, {}, {}, false});
   return circle;
@@ -239,27 +293,35 @@ Circle ConflictTracker::unknown_circle(const Tracked& tracked, std::string_view 
 std::optional<Circle> ConflictTracker::test(Tracked& tracked, std::uint64_t commit_ts, bool wrote) {
   AccessSets& sets = *tracked.sets;
   if (!wrote) sets.finish();
-  sets.commit_ts = commit_ts;
+  sets.commit_ts = wrote ? commit_ts : sets.snapshot;
   std::uint64_t bound = kNever;
-  tracked.bound_ts = kNever;
-  tracked.first_out_ts = first_out_of(tracked, bound, wrote);
-  // Who closes a circle comes before one that has committed: it has read what that one wrote over.
-  if (tracked.first_out_ts == kNever) return std::nullopt;
+  tracked.first_out_ts = tracked.bound_ts = kNever;
+  const bool is_plain = test_ == ConflictTest::dangerous_structure;
+  if (wrote || is_plain) {
+    // Who closes a circle comes before one that has committed: it has read what that one wrote over.
+    tracked.first_out_ts = first_out_of(tracked, bound, wrote);
+    if (tracked.first_out_ts == kNever) return std::nullopt;
+  } else {
+    bound = first_out_before(sets.snapshot);
+  }
+  const bool was_let_pass = sets.snapshot < passed_until_ && !is_plain;
+  if (was_let_pass) bound = std::min(bound, passed_bound_);
+  if (!wrote && bound == kNever) return std::nullopt;
+  // Who commits without the mutex is among those that are kept, or sees this.
+  raise(newest_suspect_, commit_ts);
+  Kept kept = look_at_kept(tracked);
   if (wrote) {
-    const Readers readers = look_for_readers(tracked);
+    const Readers readers = look_for_readers(tracked, kept);
     if (readers.is_active || readers.newest >= tracked.first_out_ts)
       bound = std::min(bound, tracked.first_out_ts);
   }
-  if (test_ == ConflictTest::dangerous_structure) {
-    if (bound == kNever) return std::nullopt;
-    return unknown_circle(tracked, "no dangerous structure");
-  }
-  if (sets.snapshot < passed_until_) bound = std::min(bound, passed_bound_);
   if (bound == kNever) return std::nullopt;
+  if (is_plain) return unknown_circle(tracked, "no dangerous structure");
   Circle circle;
-  const Search found = search(tracked, bound, circle);
-  if (found == Search::no_circle) {
-    tracked.bound_ts = bound;
+  const Search found = search(tracked, kept, bound, circle);
+  if (found == Search::before_nobody || found == Search::no_circle) {
+    // Who has not written, and comes before nobody, is part of nothing.
+    if (wrote || found == Search::no_circle) tracked.bound_ts = bound;
     return std::nullopt;
   }
   if (found == Search::too_many) circle = unknown_circle(tracked, {});
@@ -267,86 +329,104 @@ std::optional<Circle> ConflictTracker::test(Tracked& tracked, std::uint64_t comm
   return circle;
 }
 
-// Among all that committed at `bound` or later: one that committed before is in no circle with it.
-Search ConflictTracker::search(const Tracked& tracked, std::uint64_t bound, Circle& circle) {
+ConflictTracker::Kept ConflictTracker::look_at_kept(const Tracked& tracked) {
+  Kept kept;
   const std::uint32_t count = places_count_.load(std::memory_order_seq_cst);
-  std::vector<std::unique_lock<std::mutex>> locks;
-  std::vector<const AccessSets*> others;
-  std::uint64_t complete_after = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     RecentCommits& recent = places_[i].load(std::memory_order_acquire)->recent;
-    locks.emplace_back(recent.mutex());
-    complete_after = std::max(complete_after, recent.complete_after());
+    kept.locks.emplace_back(recent.latch());
+    kept.complete_after = std::max(kept.complete_after, recent.complete_after());
     recent.visit([&](const AccessSets& sets) {
-      if (sets.commit_ts >= bound) others.push_back(&sets);
+      if (&sets != tracked.sets) kept.sets.push_back(&sets);
     });
   }
-  const Search found = find_circle(*tracked.sets, others, circle);
-  const bool is_known = bound > complete_after && bound >= newest_unknown_;
-  return found == Search::no_circle && !is_known ? Search::too_many : found;
+  return kept;
+}
+
+// Among all that committed at `bound` or later: one that committed before is in no circle with it.
+Search ConflictTracker::search(const Tracked& tracked, Kept& kept, std::uint64_t bound,
+                               Circle& circle) const {
+  std::erase_if(kept.sets, [bound](const AccessSets* sets) { return sets->commit_ts < bound; });
+  const Search found = find_circle(*tracked.sets, kept.sets, circle);
+  const bool is_known = bound > kept.complete_after && bound >= newest_unknown_;
+  return found != Search::circle && !is_known ? Search::too_many : found;
 }
 
 // ---- commit ----
 
-void ConflictTracker::remember_pivot(TransactionId id, const Pivot& pivot) {
+void ConflictTracker::remember_pivot(const Pivot& pivot) {
   if (is_mutant(Mutant::pivot_forgotten)) return;
-  if (pivots_.size() >= pivots_again_) {
-    const std::uint64_t oldest = look_for_oldest();
-    std::erase_if(pivots_, [oldest](const auto& one) { return one.second.commit_ts <= oldest; });
-    if (pivots_.size() >= kPivotsMax) {
-      for (const auto& [number, lost] : pivots_) {
-        lost_pivots_.out_ts = std::min(lost_pivots_.out_ts, lost.out_ts);
-        lost_pivots_.commit_ts = std::max(lost_pivots_.commit_ts, lost.commit_ts);
-      }
-      pivots_.clear();
-    }
-    pivots_again_ = std::clamp(pivots_.size() * 2, kPivotsAgain, kPivotsMax);
+  const std::uint64_t oldest = oldest_of_all_.load(std::memory_order_relaxed);
+  while (!pivots_.empty() && pivots_.front().commit_ts <= oldest) pivots_.pop_front();
+  if (lost_pivots_.commit_ts <= oldest) lost_pivots_ = {kNever, 0};
+  if (pivots_.size() >= kPivotsMax) {
+    lost_pivots_.out_ts = std::min(lost_pivots_.out_ts, pivots_.front().out_ts);
+    lost_pivots_.commit_ts = pivots_.front().commit_ts;
+    pivots_.pop_front();
   }
-  pivots_.emplace(raw(id), pivot);
-  newest_pivot_.store(pivot.commit_ts, std::memory_order_seq_cst);
+  pivots_.push_back(pivot);
+}
+
+// Its own thread alone changes its word.
+void ConflictTracker::mark_committed(Tracked& tracked, std::uint64_t ts) noexcept {
+  tracked.leaves.store(ts, std::memory_order_relaxed);
+  const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
+  tracked.word.store(word | Tracked::kCommitted, std::memory_order_release);
 }
 
 void ConflictTracker::commit(Tracked& tracked, TransactionId id, std::uint64_t commit_ts) {
   const bool wrote = id != kNoTransaction;
-  if (wrote && tracked.first_out_ts != kNever) remember_pivot(id, {tracked.first_out_ts, commit_ts});
+  if (wrote && tracked.first_out_ts != kNever) remember_pivot({tracked.first_out_ts, commit_ts});
   if (tracked.bound_ts != kNever) {
-    if (passed_until_ <= oldest_.load(std::memory_order_relaxed)) passed_bound_ = kNever;
+    if (passed_until_ <= oldest_of_all_.load(std::memory_order_relaxed)) passed_bound_ = kNever;
     passed_until_ = std::max(passed_until_, commit_ts);
     passed_bound_ = std::min(passed_bound_, tracked.bound_ts);
   }
   tracked.recent.keep();
+  if (tracked.sets->is_unmarked) return;
   const bool leaves_commit = wrote && !is_mutant(Mutant::writer_taken_for_reader);
-  tracked.leaves.store(leaves_commit ? commit_ts : tracked.sets->snapshot, std::memory_order_relaxed);
-  tracked.word.fetch_or(Tracked::kCommitted, std::memory_order_seq_cst);
+  mark_committed(tracked, leaves_commit ? commit_ts : tracked.sets->snapshot);
 }
 
-// It is kept for others first: who looks for circles from there on sees it, and whose commit was before that
-// has told it.
+// Kept first, under the latch that searches hold; then it looks whether anybody is suspected. Who is tested
+// raises the suspicion and then takes that latch: whichever was there first is seen by the other.
+//
+// Nobody will look for it where nobody who may write has an older snapshot: then all that began before it and
+// may be suspected have ended, and had raised the suspicion before.
 bool ConflictTracker::try_commit_reader(Tracked& tracked) {
-  if (!tracked.overwriters.empty()) return false;
   AccessSets& sets = *tracked.sets;
-  const bool is_kept = oldest_.load(std::memory_order_relaxed) < sets.snapshot;
+  const bool is_kept =
+      oldest_.load(std::memory_order_seq_cst) < sets.snapshot && !is_mutant(Mutant::reader_not_kept);
   if (is_kept) {
     sets.finish();
-    sets.commit_ts = published_.load(std::memory_order_seq_cst);
-    const std::lock_guard lock(tracked.recent.mutex());
+    sets.commit_ts = sets.snapshot;
+    make_room(tracked);
+    if (sets.is_unmarked && tracked.recent.is_too_large()) leave_unmarked(tracked, sets, sets.snapshot);
+    const std::lock_guard lock(tracked.recent.latch());
     tracked.recent.keep();
   }
-  tracked.leaves.store(sets.snapshot, std::memory_order_relaxed);
-  const std::uint64_t word = tracked.word.fetch_or(Tracked::kCommitted, std::memory_order_seq_cst);
-  if ((word & Tracked::kInformed) == 0) return true;
+  if (!sets.is_unmarked) mark_committed(tracked, sets.snapshot);
+  if (is_unsuspicious(tracked) || is_mutant(Mutant::suspicion_unheeded)) return true;
   if (is_kept) {
-    const std::lock_guard lock(tracked.recent.mutex());
+    const std::lock_guard lock(tracked.recent.latch());
     tracked.recent.take_back();
   }
-  tracked.word.fetch_and(~Tracked::kCommitted, std::memory_order_seq_cst);
+  const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
+  if (!sets.is_unmarked) tracked.word.store(word & ~Tracked::kCommitted, std::memory_order_release);
   return false;
 }
 
-void ConflictTracker::commit_untracked(Tracked& place) {
-  AccessSets& sets = *place.sets;
-  sets.finish();
-  const std::uint64_t ts = sets.commit_ts;
+// Before it is kept. What the one that goes for it has read becomes marks, while somebody may ask for them:
+// a search can do without its set, but for knowing that it is not known.
+void ConflictTracker::make_room(Tracked& place) {
+  const AccessSets* const victim = place.recent.victim();
+  if (victim == nullptr || !victim->is_unmarked) return;
+  if (victim->snapshot > oldest_.load(std::memory_order_relaxed))
+    leave_unmarked(place, *victim, victim->snapshot);
+}
+
+// What has been read by one that committed at `ts`, and has no marks.
+void ConflictTracker::leave_unmarked(Tracked& place, const AccessSets& sets, std::uint64_t ts) {
   const std::uint64_t oldest = oldest_.load(std::memory_order_relaxed);
   std::int64_t more = 0;
   for (const std::uint64_t hash : sets.reads) more += keys_->leave(nullptr, hash, ts, oldest);
@@ -358,8 +438,15 @@ void ConflictTracker::commit_untracked(Tracked& place) {
   if (sets.reads_all) raise_all_read(ts);
   count(place, more * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
                    segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes));
+}
+
+void ConflictTracker::commit_untracked(Tracked& place) {
+  AccessSets& sets = *place.sets;
+  sets.finish();
+  make_room(place);
+  leave_unmarked(place, sets, sets.commit_ts);
   {
-    const std::lock_guard lock(place.recent.mutex());
+    const std::lock_guard lock(place.recent.latch());
     place.recent.keep();
   }
   place.sets = &place.recent.next();
@@ -369,32 +456,45 @@ void ConflictTracker::raise_all_read(std::uint64_t ts) noexcept { raise(all_read
 
 // ---- ends ----
 
-std::uint64_t ConflictTracker::look_for_oldest() {
+void ConflictTracker::look_for_oldest() {
   std::uint64_t oldest = published_.load(std::memory_order_seq_cst);
+  std::uint64_t oldest_of_all = oldest;
   for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
-    const std::uint64_t snapshot =
-        places_[i].load(std::memory_order_acquire)->snapshot.load(std::memory_order_seq_cst);
-    if (snapshot != 0) oldest = std::min(oldest, snapshot - 1);
+    const std::uint64_t word =
+        places_[i].load(std::memory_order_acquire)->active.load(std::memory_order_seq_cst);
+    if (word == 0) continue;
+    const Active active = Active::decode(word);
+    oldest_of_all = std::min(oldest_of_all, active.snapshot);
+    if (active.may_write) oldest = std::min(oldest, active.snapshot);
   }
   raise(oldest_, oldest);
-  return oldest;
+  raise(oldest_of_all_, oldest_of_all);
+}
+
+// Reads that still have a mark.
+template <typename Visit>
+void ConflictTracker::visit_marked(const Tracked& tracked, const Visit& visit) const {
+  auto written = tracked.written.begin();
+  for (const std::uint64_t hash : tracked.sets->reads) {
+    while (written != tracked.written.end() && *written < hash) ++written;
+    if (written == tracked.written.end() || *written != hash) visit(hash);
+  }
 }
 
 void ConflictTracker::leave_marks(Tracked& tracked, std::uint64_t ts) {
   const std::uint64_t oldest = oldest_.load(std::memory_order_relaxed);
   const AccessSets& sets = *tracked.sets;
   std::int64_t more = 0;
-  for (const std::uint64_t hash : sets.reads) more += keys_->leave(&tracked, hash, ts, oldest);
+  visit_marked(tracked, [&](std::uint64_t hash) { more += 1 + keys_->leave(&tracked, hash, ts, oldest); });
   std::int64_t segments = 0;
   for (const ReadRange& range : sets.ranges)
     segments += range.table->leave(&tracked, range.lo, range.hi, ts, oldest);
-  tracked.bytes_untold += (more + static_cast<std::int64_t>(sets.reads.size())) *
-                              static_cast<std::int64_t>(KeyReads::kMarkBytes) +
+  tracked.bytes_untold += more * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
                           segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes);
 }
 
 void ConflictTracker::give_up_marks(Tracked& tracked) {
-  for (const std::uint64_t hash : tracked.sets->reads) keys_->give_up(tracked, hash);
+  visit_marked(tracked, [&](std::uint64_t hash) { (void)keys_->give_up(tracked, hash); });
   for (const ReadRange& range : tracked.sets->ranges) range.table->give_up(tracked, range.lo, range.hi);
 }
 
@@ -402,9 +502,18 @@ std::uint64_t ConflictTracker::tracked() const noexcept {
   std::uint64_t active = 0;
   for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
     const Tracked& place = *places_[i].load(std::memory_order_acquire);
-    active += place.snapshot.load(std::memory_order_seq_cst) != 0 ? 1 : 0;
+    active += place.active.load(std::memory_order_seq_cst) != 0 ? 1 : 0;
   }
   return active;
+}
+
+bool ConflictTracker::is_in_use() const noexcept {
+  for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
+    const Tracked& place = *places_[i].load(std::memory_order_acquire);
+    const std::uint64_t word = place.active.load(std::memory_order_seq_cst);
+    if (word != 0 && Active::decode(word).may_write) return true;
+  }
+  return false;
 }
 
 bool ConflictTracker::is_only_place() const noexcept {
@@ -415,23 +524,26 @@ bool ConflictTracker::is_only_place() const noexcept {
 
 // Whose place is made after this one's end takes a snapshot that has all of it.
 void ConflictTracker::end(Tracked& tracked, bool committed) {
-  tracked.snapshot.store(0, std::memory_order_release);
+  tracked.active.store(0, std::memory_order_seq_cst);
   if (++tracked.ends % kLookEvery == 0) look_for_oldest();
-  const std::uint64_t ts = tracked.leaves.load(std::memory_order_relaxed);
-  if (committed && !is_mutant(Mutant::marks_dropped_at_commit) && !is_only_place() &&
-      ts > oldest_.load(std::memory_order_relaxed)) {
-    leave_marks(tracked, ts);
-  } else {
-    give_up_marks(tracked);
+  const bool is_unmarked = tracked.sets->is_unmarked;
+  if (!is_unmarked) {
+    const std::uint64_t ts = tracked.leaves.load(std::memory_order_relaxed);
+    if (committed && !is_mutant(Mutant::marks_dropped_at_commit) && !is_only_place() &&
+        ts > oldest_.load(std::memory_order_relaxed)) {
+      leave_marks(tracked, ts);
+    } else {
+      give_up_marks(tracked);
+    }
   }
   tracked.bytes_untold -= std::exchange(tracked.bytes, 0);
   count(tracked, 0);
   tracked.tables.clear();
-  tracked.pending.clear();
   tracked.sets = &tracked.recent.next();
+  if (is_unmarked) return;
   const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
   tracked.number.store(0, std::memory_order_relaxed);
-  tracked.word.store((Tracked::number_of(word) + 1) * Tracked::kOne, std::memory_order_seq_cst);
+  tracked.word.store((Tracked::number_of(word) + 1) * Tracked::kOne, std::memory_order_release);
   if (waiters_.load(std::memory_order_seq_cst) == 0) return;
   turn_.fetch_add(1, std::memory_order_seq_cst);
   hook_.wake_all(turn_);

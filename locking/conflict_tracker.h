@@ -2,25 +2,26 @@
 // from committing in no serial order. The argument is in README.md, "Who comes before whom".
 //
 // Two steps. While a transaction runs it remembers what it reads (`KeyReads`, `TrackedRanges`) and who wrote
-// over that. At its commit, where it and one before it and one after it may be a dangerous structure, the
-// circle itself is looked for among those that committed last (`RecentCommits`); it fails if there is one, or
-// if the search can not know. Looking and becoming "committed" is one step: under the commit mutex, or, for
-// who has written nothing and was told of nobody that wrote over what it read, one change of its word.
+// over that; one that said that it only reads keeps what it reads to itself (`AccessSets`). At its commit,
+// where it and one before it and one after it may be a dangerous structure, the circle itself is looked for
+// among those that committed last (`RecentCommits`); it fails if there is one, or if the search can not know.
+// Looking and becoming "committed" is one step, under the commit mutex. Who has written nothing needs neither
+// where nobody is suspected that its snapshot does not have.
 //
 // `LockOptions::tracking_bytes`: past it the marks of committed ones are dropped, and each of them counts as
 // having read everything; what an active one has read by keys becomes the tables that they are in.
 //
 // Threads: any; one at a time for one transaction. Functions marked (commit mutex) need that of txn/core.h.
-// Order: leaf > nothing of this; commit mutex > buckets, table's mutex, mutex of RecentCommits.
+// Order: leaf > nothing of this; commit mutex > buckets, table's mutex, latch of RecentCommits.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "isolith/options.h"
@@ -41,18 +42,16 @@ class ConflictTracker {
         hook_(hook),
         published_(published) {}
 
-  // Whether anybody is tracked: whether a writer need look for who has read, and one that locks what it reads
-  // need leave word of it. After a fence.
-  [[nodiscard]] bool is_in_use() const noexcept {
-    return places_count_.load(std::memory_order_seq_cst) != 0 && tracked() != 0;
-  }
+  // Whether anybody is tracked who may write: whether a writer need look for who has read, and one that locks
+  // what it reads need leave word of it. After a fence.
+  [[nodiscard]] bool is_in_use() const noexcept;
 
   // A place for transactions, one after another; lives as long as this.
   Tracked& make_place();
 
   // ---- a transaction's beginning ----
 
-  // Before its snapshot is taken; after that its `sets` have it.
+  // Before its snapshot is taken, which passes a fence; after that its `sets` have it.
   void begin(Tracked& tracked, bool is_read_only);
 
   // ---- what it reads: entered first, then read ----
@@ -64,18 +63,19 @@ class ConflictTracker {
   // Of the range at that place it has read up to this key, and no farther.
   void trim_range(Tracked& tracked, std::size_t place, const TrackedRanges& table, std::string_view last_key,
                   bool is_forward);
-  // What it read was replaced by `writer`, which committed at `commit_ts` (0: is in progress).
+  // What it read was replaced by `writer`, which committed at `commit_ts` (0: is in progress). For nothing
+  // where what it reads has no marks.
   static void read_under(Tracked& tracked, TransactionId writer, std::uint64_t commit_ts);
 
   // ---- commit of one that wrote ----
 
-  // Those that have read what it wrote and are active; before the commit mutex is taken.
-  void find_readers(const AccessSets& writes, const Tracked* own, MetReaders& readers);
+  // Those that have read what it wrote and are active; before the commit mutex is taken. `place`: its own.
+  void find_readers(const AccessSets& writes, Tracked& place, MetReaders& readers);
   // What it closes if it commits at `commit_ts` (commit mutex).
   std::optional<Circle> test(Tracked& tracked, std::uint64_t commit_ts, bool wrote);
   // It is committed from here on, before that is published (commit mutex).
   void commit(Tracked& tracked, TransactionId id, std::uint64_t commit_ts);
-  // Tells those that have read what was written (commit mutex).
+  // Tells those that have read what was written, and may write (commit mutex).
   static void inform(const MetReaders& readers, std::uint64_t commit_ts);
   // One that is not tracked, and whose reads are not known, commits (commit mutex).
   void commit_unknown(std::uint64_t commit_ts) noexcept { newest_unknown_ = commit_ts; }
@@ -95,18 +95,21 @@ class ConflictTracker {
 
   // ---- safe snapshots ----
 
-  // Those whose ends decide whether the snapshot of one that only reads is safe, after it was taken; then
-  // whether all have ended, and how (commit mutex).
-  void find_pending(Tracked& tracked);
-  bool is_decided(Tracked& tracked, bool& is_safe);
+  // Whether somebody is active whose end decides whether the snapshot of one that only reads is safe; all
+  // their numbers are added, if asked for.
+  bool has_pending(const Tracked& tracked, std::vector<std::uint64_t>* numbers = nullptr) const;
+  // Where there is nobody any more: nobody is suspected, so it is safe; or else how they ended (commit
+  // mutex).
+  [[nodiscard]] bool is_unsuspicious(const Tracked& tracked) const noexcept {
+    return newest_suspect_.load(std::memory_order_seq_cst) <= tracked.sets->snapshot;
+  }
+  [[nodiscard]] bool is_safe(const Tracked& tracked) const;
+  // Whether there is no other place.
+  [[nodiscard]] bool is_only_place() const noexcept;
   // Whoever waits for that says so; the word is raised, and they are woken, at each end from then on.
   void begin_waiting() noexcept { waiters_.fetch_add(1, std::memory_order_seq_cst); }
   void end_waiting() noexcept { waiters_.fetch_sub(1, std::memory_order_relaxed); }
   [[nodiscard]] const std::atomic<std::uint32_t>& turn() const noexcept { return turn_; }
-  // Whether that is so, and it is safe, as far as can be told without the commit mutex.
-  [[nodiscard]] bool is_safe_at_once(const Tracked& tracked) const noexcept {
-    return tracked.pending.empty() && newest_pivot_.load(std::memory_order_seq_cst) <= tracked.sets->snapshot;
-  }
 
   // How many are active.
   [[nodiscard]] std::uint64_t tracked() const noexcept;
@@ -127,21 +130,32 @@ class ConflictTracker {
     bool is_active = false;
     std::uint64_t newest = 0;  // the last commit of those that are not
   };
+  // The sets of those that committed last, of all places, and the latches under which they stay.
+  struct Kept {
+    std::vector<std::unique_lock<SpinLatch>> locks;
+    std::vector<const AccessSets*> sets;
+    std::uint64_t complete_after = 0;
+  };
   static constexpr std::size_t kPlacesMax = 65536;
   static constexpr std::size_t kPivotsMax = 65536;
-  static constexpr std::size_t kPivotsAgain = 256;  // when those that are over are first looked for
   static constexpr std::size_t kOverwritersMax = 4096;
 
   template <typename Visit>
-  void visit_readers(const AccessSets& writes, const Tracked* own, std::uint64_t& newest, const Visit& visit);
-  Readers look_for_readers(const Tracked& tracked);
+  void visit_readers(const AccessSets& writes, Tracked& own, std::uint64_t& newest, const Visit& visit);
+  template <typename Visit>
+  void visit_marked(const Tracked& tracked, const Visit& visit) const;
+  Kept look_at_kept(const Tracked& tracked);
+  Readers look_for_readers(Tracked& tracked, const Kept& kept);
   std::uint64_t first_out_of(Tracked& tracked, std::uint64_t& bound, bool wrote) const;
-  Search search(const Tracked& tracked, std::uint64_t bound, Circle& circle);
+  std::uint64_t first_out_before(std::uint64_t snapshot) const;
+  Search search(const Tracked& tracked, Kept& kept, std::uint64_t bound, Circle& circle) const;
   static Circle unknown_circle(const Tracked& tracked, std::string_view rule);
   void note_table(TrackedRanges& table);
-  void remember_pivot(TransactionId id, const Pivot& pivot);
-  std::uint64_t look_for_oldest();
-  [[nodiscard]] bool is_only_place() const noexcept;
+  void remember_pivot(const Pivot& pivot);
+  void look_for_oldest();
+  void make_room(Tracked& place);
+  void leave_unmarked(Tracked& place, const AccessSets& sets, std::uint64_t ts);
+  static void mark_committed(Tracked& tracked, std::uint64_t ts) noexcept;
   void leave_marks(Tracked& tracked, std::uint64_t ts);
   void give_up_marks(Tracked& tracked);
   void count(Tracked& tracked, std::int64_t bytes);
@@ -162,8 +176,7 @@ class ConflictTracker {
   std::atomic<std::uint32_t> places_count_{0};
 
   // Under the commit mutex.
-  std::unordered_map<std::uint64_t, Pivot> pivots_;  // by the number of the transaction
-  std::size_t pivots_again_ = kPivotsAgain;
+  std::deque<Pivot> pivots_;      // in the order of their commits
   Pivot lost_pivots_{kNever, 0};  // the first and the last of those that are not listed
   std::uint64_t newest_unknown_ = 0;
   // Commits up to this one may be part of a structure that was let pass, for it closed no circle then; the
@@ -173,10 +186,13 @@ class ConflictTracker {
 
   alignas(64) std::atomic<std::uint32_t> waiters_{0};
   std::atomic<std::uint32_t> turn_{0};
-  alignas(64) std::atomic<std::uint64_t> oldest_{0};  // no active snapshot is older
-  std::atomic<std::uint64_t> newest_pivot_{0};        // commit of the last one
-  std::atomic<std::uint64_t> all_read_ts_{0};         // who committed up to this may have read anything
-  std::atomic<std::int64_t> bytes_{0};
+  alignas(64) std::atomic<std::uint64_t> oldest_{0};  // no active one that may write has an older snapshot
+  std::atomic<std::uint64_t> oldest_of_all_{0};       // nor has any other
+  // No commit after this one may be the middle of three or part of what was let pass; raised before whoever
+  // commits is tested for it.
+  std::atomic<std::uint64_t> newest_suspect_{0};
+  std::atomic<std::uint64_t> all_read_ts_{0};  // who committed up to this may have read anything
+  alignas(64) std::atomic<std::int64_t> bytes_{0};
   std::atomic<std::uint64_t> fold_at_{0};  // bytes from which on marks are dropped again
   std::atomic<std::uint64_t> folded_{0};
   std::atomic<std::uint64_t> widened_{0};

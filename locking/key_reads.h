@@ -45,21 +45,28 @@ class KeyReads {
   // Drops the marks of those that committed up to `oldest`.
   std::int64_t drop(std::uint64_t oldest);
 
-  // Calls `visit(Tracked&)` for each active one; raises `newest` to the last commit of the others. Under the
-  // bucket's latch.
+  // Who is about to commit has written the key: calls `visit(Tracked&)` for each other one that has read it
+  // and is active, and raises `newest` to the last commit of the rest. Its own mark is taken out; whether
+  // there was one is returned. Under the bucket's latch.
   template <typename Visit>
-  void visit(std::uint64_t hash, std::uint64_t& newest, const Visit& visit) {
+  bool visit(std::uint64_t hash, const Tracked& writer, std::uint64_t& newest, const Visit& visit) {
     Bucket& bucket = bucket_of(hash);
     const std::lock_guard lock(bucket.latch);
+    std::size_t own = bucket.size();
     for (std::size_t i = 0; i < bucket.size(); ++i) {
       const Mark& mark = bucket.at(i);
       if (mark.hash != hash) continue;
       if (mark.is_committed()) {
         if (mark.ts() > newest) newest = mark.ts();
+      } else if (mark.reader() == &writer) {
+        own = i;
       } else {
         visit(*mark.reader());
       }
     }
+    if (own == bucket.size()) return false;
+    bucket.erase(own);
+    return true;
   }
 
  private:

@@ -26,10 +26,20 @@ void tell(const std::vector<Visit>& visits, std::size_t last, const WayBefore& b
 
 }  // namespace
 
+bool RecentCommits::is_too_large() const noexcept {
+  const AccessSets& sets = current();
+  return sets.reads.size() + sets.ranges.size() + sets.writes.size() > kAccessesMax;
+}
+
+const AccessSets* RecentCommits::victim() const noexcept {
+  const AccessSets* const next = places_[(at_ + 1) % places_.size()].get();
+  return next != nullptr && next->is_kept ? next : nullptr;
+}
+
 // The one that it takes the place of next is not known any more.
 void RecentCommits::keep() {
   AccessSets& sets = current();
-  sets.is_kept = sets.reads.size() + sets.ranges.size() + sets.writes.size() <= kAccessesMax;
+  sets.is_kept = !is_too_large();
   if (!sets.is_kept) raise_complete_after(sets.commit_ts);
   std::unique_ptr<AccessSets>& victim = places_[(at_ + 1) % places_.size()];
   if (victim == nullptr) victim = std::make_unique<AccessSets>();
@@ -68,7 +78,7 @@ Search find_circle(const AccessSets& sets, const std::vector<const AccessSets*>&
       return way.has_value();
     });
   }
-  return Search::no_circle;
+  return visits.size() == 1 ? Search::before_nobody : Search::no_circle;
 }
 
 }  // namespace isolith::locking

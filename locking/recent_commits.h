@@ -8,7 +8,7 @@
 //
 // The sets are used in turn, and by this place alone, so that committing touches no memory of other places.
 //
-// Threads: the place's own but for the search, which takes the mutexes of all.
+// Threads: the place's own but for the search, which takes the latches of all.
 #pragma once
 
 #include <array>
@@ -16,11 +16,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "locking/access_sets.h"
+#include "locking/spin_latch.h"
 
 namespace isolith::locking {
 
@@ -33,10 +33,14 @@ class RecentCommits {
   static constexpr std::size_t kVisitsMax = 256;
 
   // Of the transaction that is active, or committed and not over yet.
-  [[nodiscard]] AccessSets& current() noexcept { return *places_[at_]; }
-  // It has committed: others look at it from here on. With the mutex, or the one that all searches hold.
+  [[nodiscard]] AccessSets& current() const noexcept { return *places_[at_]; }
+  // It has committed: others look at it from here on. With the latch, or the mutex that all searches hold.
   void keep();
-  // It has not, after all. With the mutex.
+  // Whether it has too much for that.
+  [[nodiscard]] bool is_too_large() const noexcept;
+  // The one that is not known any more from then on; null: none.
+  [[nodiscard]] const AccessSets* victim() const noexcept;
+  // It has not, after all. With the latch.
   void take_back() noexcept { current().is_kept = false; }
   // The next transaction begins.
   AccessSets& next();
@@ -44,9 +48,9 @@ class RecentCommits {
   [[nodiscard]] std::uint64_t complete_after() const noexcept {
     return complete_after_.load(std::memory_order_relaxed);
   }
-  // Calls `visit(const AccessSets&)` for those that are kept. With the mutex, which the search holds for as
+  // Calls `visit(const AccessSets&)` for those that are kept. With the latch, which the search holds for as
   // long as it looks at them.
-  [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
+  [[nodiscard]] SpinLatch& latch() noexcept { return latch_; }
   template <typename Visit>
   void visit(const Visit& visit) const {
     for (const std::unique_ptr<AccessSets>& sets : places_) {
@@ -59,7 +63,7 @@ class RecentCommits {
     if (ts > complete_after()) complete_after_.store(ts, std::memory_order_relaxed);
   }
 
-  std::mutex mutex_;
+  SpinLatch latch_;
   std::size_t at_ = 0;
   std::array<std::unique_ptr<AccessSets>, kSize + 1> places_;
   std::atomic<std::uint64_t> complete_after_{0};
@@ -87,7 +91,8 @@ struct Circle {
 
 Circle::Member member_of(const AccessSets& sets);
 
-enum class Search : std::uint8_t { no_circle, circle, too_many };
+// `before_nobody`: no circle, and it comes before none of them.
+enum class Search : std::uint8_t { before_nobody, no_circle, circle, too_many };
 
 // Whether the transaction, which would commit next, closes a circle with these; then it is in `circle`.
 Search find_circle(const AccessSets& sets, const std::vector<const AccessSets*>& others, Circle& circle);

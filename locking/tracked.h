@@ -2,10 +2,7 @@
 // for one transaction after another, never freed while the database lives.
 //
 // Invariants:
-//   1. `word` has the number of transactions that ended here and two bits: `kCommitted` from its commit on,
-//      `kInformed` once somebody has told it that he wrote over what it read. Who tells sets `out_ts` first,
-//      under the commit mutex; who commits without that mutex sets its bit and looks at the other's in one
-//      step: one of the two sees the other.
+//   1. `word` has the number of transactions that ended here, and a bit from the commit of this one on.
 //   2. A mark of a transaction (key_reads.h, tracked_ranges.h) is taken out, or made one of committed
 //      transactions, before its number is raised.
 //   3. `leaves` is set before `kCommitted`.
@@ -17,7 +14,6 @@
 #include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <limits>
-#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -33,18 +29,25 @@ struct Overwriter {
   std::uint64_t commit_ts = 0;  // 0: in progress
 };
 
+// What a place tells of its transaction: what it reads from, or a little less, and whether it may write.
+struct Active {
+  std::uint64_t snapshot = 0;
+  bool may_write = false;
+
+  [[nodiscard]] std::uint64_t encode() const noexcept { return (snapshot + 1) * 2 + (may_write ? 1 : 0); }
+  static Active decode(std::uint64_t word) noexcept { return {word / 2 - 1, word % 2 != 0}; }
+};
+
 struct alignas(64) Tracked {
   static constexpr std::uint64_t kCommitted = 1;
-  static constexpr std::uint64_t kInformed = 2;
-  static constexpr std::uint64_t kOne = 4;  // of the number of transactions
+  static constexpr std::uint64_t kOne = 2;  // of the number of transactions
 
   std::atomic<std::uint64_t> word{0};
-  std::atomic<std::uint64_t> snapshot{0};  // one more than what it reads from, or a little less; 0: nobody
+  std::atomic<std::uint64_t> active{0};  // 0: nobody; otherwise as `Active` has it
   std::atomic<std::uint64_t> out_ts{
-      kNever};                            // the first commit that wrote over what it read, as told by others
-  std::atomic<std::uint64_t> leaves{0};   // its commit as its marks name it
-  std::atomic<std::uint64_t> number{0};   // as reports name it; 0: it has not written
-  std::atomic<bool> is_read_only{false};  // it said so
+      kNever};                           // the first commit that wrote over what it read, as told by others
+  std::atomic<std::uint64_t> leaves{0};  // its commit as its marks name it
+  std::atomic<std::uint64_t> number{0};  // as reports name it; 0: it has not written
 
   alignas(64) RecentCommits recent;
   AccessSets* sets = &recent.current();
@@ -56,9 +59,13 @@ struct alignas(64) Tracked {
   std::vector<TrackedRanges*> tables;   // of the keys that it read
   std::int64_t bytes = 0;               // of its marks and what it keeps of them
   std::int64_t bytes_untold = 0;        // not yet counted in the sum of all
+  // Of the keys that it read and then wrote, once it commits; in order. Nobody else writes them until it
+  // ends, and whoever does so later began after that: their marks are gone.
+  boost::container::small_vector<std::uint64_t, 8> written;
   std::uint32_t ends = 0;
-  // Those that may write and whose ends decide whether its snapshot is safe: place and `word` then.
-  std::vector<std::pair<const Tracked*, std::uint64_t>> pending;
+  // Of one that only reads: how much it has read, and when it is to look whether its snapshot is safe by now.
+  std::uint64_t reads = 0;
+  std::uint64_t look_at = 0;
 
   [[nodiscard]] static std::uint64_t number_of(std::uint64_t word) noexcept { return word / kOne; }
 };

@@ -2,9 +2,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutant.h"
 #include "locking/conflict_tracker.h"
 
 namespace isolith::locking {
+
+using base::is_mutant;
+using base::Mutant;
+
 namespace {
 
 constexpr std::int64_t kTellBytes = 4096;  // that one may have without counting them in the sum of all
@@ -36,10 +41,14 @@ void ConflictTracker::widen(Tracked& tracked) {
     }
   }
   for (TrackedRanges* const table : tracked.tables) {
+    if (sets.is_unmarked) break;
     note_table(*table);
     table->enter(tracked, {}, std::nullopt);
   }
-  for (const std::uint64_t hash : sets.reads) keys_->give_up(tracked, hash);
+  for (const std::uint64_t hash : sets.reads) {
+    if (sets.is_unmarked) break;
+    keys_->give_up(tracked, hash);
+  }
   sets.reads = {};
   sets.ranges.clear();
   for (TrackedRanges* const table : tracked.tables) sets.ranges.push_back({table, {}, std::nullopt});
@@ -63,7 +72,8 @@ void ConflictTracker::fold() {
                      std::memory_order_relaxed);
     return static_cast<std::uint64_t>(-std::min<std::int64_t>(marks + segments, 0));
   };
-  drop(look_for_oldest());
+  look_for_oldest();
+  drop(oldest_.load(std::memory_order_relaxed));
   if (bytes() > bytes_max_ - bytes_max_ / kFoldShare) {
     const std::uint64_t until = published_.load(std::memory_order_seq_cst);
     raise_all_read(until);
@@ -74,33 +84,26 @@ void ConflictTracker::fold() {
 
 // ---- safe snapshots ----
 
-// A circle with one that only reads needs one that may write, was active when the snapshot was taken, and has
-// read what somebody in the snapshot wrote over (README.md).
-void ConflictTracker::find_pending(Tracked& tracked) {
+// A circle with one that only reads needs one that may write, has an older snapshot, and has read what
+// somebody in the snapshot wrote over (README.md). Whoever begins from now on has a snapshot that is as new.
+bool ConflictTracker::has_pending(const Tracked& tracked, std::vector<std::uint64_t>* numbers) const {
+  if (is_mutant(Mutant::safe_too_early)) return false;
+  bool has_some = false;
   for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
     const Tracked& place = *places_[i].load(std::memory_order_acquire);
-    const std::uint64_t word = place.word.load(std::memory_order_seq_cst);
-    if (&place == &tracked || place.snapshot.load(std::memory_order_seq_cst) == 0) continue;
-    if (!place.is_read_only.load(std::memory_order_relaxed)) tracked.pending.emplace_back(&place, word);
+    const std::uint64_t word = place.active.load(std::memory_order_seq_cst);
+    if (&place == &tracked || word == 0) continue;
+    const Active active = Active::decode(word);
+    if (!active.may_write || active.snapshot >= tracked.sets->snapshot) continue;
+    if (numbers == nullptr) return true;
+    numbers->push_back(place.number.load(std::memory_order_relaxed));
+    has_some = true;
   }
+  return has_some;
 }
 
-bool ConflictTracker::is_decided(Tracked& tracked, bool& is_safe) {
-  while (!tracked.pending.empty()) {
-    const auto& [place, word] = tracked.pending.back();
-    const std::uint64_t now = place->word.load(std::memory_order_seq_cst);
-    const bool is_over =
-        Tracked::number_of(now) != Tracked::number_of(word) || (now & Tracked::kCommitted) != 0;
-    if (!is_over) return false;
-    tracked.pending.pop_back();
-  }
-  const std::uint64_t snapshot = tracked.sets->snapshot;
-  const auto endangers = [snapshot](const Pivot& pivot) {
-    return pivot.commit_ts > snapshot && pivot.out_ts <= snapshot;
-  };
-  is_safe = !endangers(lost_pivots_) && std::none_of(pivots_.begin(), pivots_.end(),
-                                                     [&](const auto& one) { return endangers(one.second); });
-  return true;
+bool ConflictTracker::is_safe(const Tracked& tracked) const {
+  return first_out_before(tracked.sets->snapshot) == kNever;
 }
 
 }  // namespace isolith::locking

@@ -234,10 +234,12 @@ class Core {
 
   // core_serializable.cc
   Status begin_tracked(TransactionState& state, bool waits);
-  bool take_safe_snapshot(TransactionState& state);
+  enum class Safety : std::uint8_t { open, safe, unsafe };
+  Safety safety_of(const TransactionState& state, std::vector<std::uint64_t>* pending);
   void look_if_safe(TransactionState& state);
+  void count_reads(TransactionState& state, std::size_t count);
   Status wait_until_safe(TransactionState& state, bool& is_safe);
-  static Status unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& holders);
+  static Status unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& pending);
   void stop_tracking(TransactionState& state);
   locking::AccessSets& access_of(TransactionState& state);
   void track_key(TransactionState& state, const TableInfo& table, std::string_view key);

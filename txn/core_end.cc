@@ -127,7 +127,6 @@ Status Core::commit_in_order(TransactionState& state, const locking::MetReaders&
   const GateHold inside(gate_, state);
   const std::lock_guard lock(commit_mutex_);
   ts = Timestamp{newest_ts_ + 1};
-  // Before the test: who commits without this mutex and was not told by then is seen by it.
   if (is_seen) locking::ConflictTracker::inform(readers, raw(ts));
   if (state.is_tracking() && !base::is_mutant(base::Mutant::test_before_commit)) {
     TRY(test_serializable(state, ts));
@@ -164,7 +163,7 @@ Status Core::commit_writes(TransactionState& state) {
   Lsn end{};
   // Its rows are written: who reads there from now on meets them.
   base::full_fence();
-  const bool is_seen = tracker_.is_in_use();
+  const bool is_seen = state.is_tracking() || tracker_.is_in_use();
   locking::MetReaders readers;
   if (is_seen) find_readers(state, readers);
   Timestamp ts{};

@@ -14,8 +14,7 @@ using base::Mutant;
 
 namespace {
 
-constexpr std::size_t kReadsBetweenLooks = 64;  // of one that only reads, whether it is safe by now
-constexpr std::uint64_t kKeysMax = 65536;       // written by one transaction, and told one by one
+constexpr std::uint64_t kKeysMax = 65536;  // written by one transaction, and told one by one
 
 std::string_view way_of(locking::Dependency kind) {
   switch (kind) {
@@ -53,44 +52,39 @@ std::string text_of(const locking::Circle::Member& member) {
 
 // ---- beginning ----
 
-// Its snapshot counts as that of one that may write: what was erased since leaves its trace until it ends.
+// Where what it reads has marks its snapshot counts as that of one that may write: what was erased since
+// leaves its trace until it ends.
 Status Core::begin_tracked(TransactionState& state, bool waits) {
   if (state.place == nullptr) state.place = &tracker_.make_place();
-  if (state.read_only && take_safe_snapshot(state)) return {};
-  for (bool is_safe = false;; stop_tracking(state)) {
+  for (;;) {
     tracker_.begin(*state.place, state.read_only);
     state.tracked = state.place;
-    state.as_of = register_snapshot(state, true);
+    state.as_of = register_snapshot(state, !state.place->sets->is_unmarked);
     state.place->sets->snapshot = raw(state.as_of);
-    if (state.read_only) tracker_.find_pending(*state.place);
-    if (!waits) return {};
+    if (!waits) break;
+    bool is_safe = false;
     Status status = wait_until_safe(state, is_safe);
     if (!status.ok()) state.snapshot.store(0, std::memory_order_release);
-    if (!is_safe && status.ok()) continue;  // with a later one
     stop_tracking(state);
-    return status;
+    if (is_safe || !status.ok()) return status;
+    // With a later one.
   }
+  if (state.read_only && tracker_.is_only_place()) look_if_safe(state);
+  return {};
 }
 
-// Where nobody is active who decides about it.
-bool Core::take_safe_snapshot(TransactionState& state) {
-  state.as_of = register_snapshot(state, false);
-  state.place->sets->snapshot = raw(state.as_of);
-  tracker_.find_pending(*state.place);
-  const bool is_safe = tracker_.is_safe_at_once(*state.place) || is_mutant(Mutant::safe_too_early);
-  state.place->pending.clear();
-  return is_safe;
+// How the snapshot of one that only reads turns out.
+Core::Safety Core::safety_of(const TransactionState& state, std::vector<std::uint64_t>* pending) {
+  if (tracker_.has_pending(*state.tracked, pending)) return Safety::open;
+  if (tracker_.is_unsuspicious(*state.tracked)) return Safety::safe;
+  const std::lock_guard lock(commit_mutex_);
+  return tracker_.is_safe(*state.tracked) ? Safety::safe : Safety::unsafe;
 }
 
-// One that only reads may have become safe.
 void Core::look_if_safe(TransactionState& state) {
-  if (state.tracked->pending.empty()) return;
-  bool is_safe = false;
-  {
-    const std::lock_guard lock(commit_mutex_);
-    if (!tracker_.is_decided(*state.tracked, is_safe)) return;
-  }
-  if (is_safe) stop_tracking(state);
+  const Safety safety = safety_of(state, nullptr);
+  state.tracked->look_at = safety == Safety::open ? state.tracked->reads * 2 : locking::kNever;
+  if (safety == Safety::safe) stop_tracking(state);
 }
 
 Status Core::wait_until_safe(TransactionState& state, bool& is_safe) {
@@ -98,43 +92,38 @@ Status Core::wait_until_safe(TransactionState& state, bool& is_safe) {
   const Clock::time_point until = Clock::now() + std::chrono::milliseconds(state.lock_timeout_ms);
   tracker_.begin_waiting();
   Status status;
-  for (bool is_decided = false; status.ok();) {
+  while (status.ok()) {
     const std::uint32_t turn = tracker_.turn().load(std::memory_order_seq_cst);
-    {
-      const std::lock_guard lock(commit_mutex_);
-      is_decided = tracker_.is_decided(*state.tracked, is_safe);
-    }
-    if (is_decided) break;
-    std::vector<std::uint64_t> holders;
-    for (const auto& [place, word] : state.tracked->pending) {
-      holders.push_back(place->number.load(std::memory_order_relaxed));
-    }
+    std::vector<std::uint64_t> pending;
+    const Safety safety = safety_of(state, &pending);
+    is_safe = safety == Safety::safe;
+    if (safety != Safety::open) break;
     std::uint64_t left_ms = 0;
     if (state.lock_timeout_ms != 0) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
       left_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 1));
     }
-    const WaitInfo info{WaitKind::safe_snapshot,         0, holders.front(), {}, {},
-                        {holders.data(), holders.size()}};
+    const WaitInfo info{WaitKind::safe_snapshot,         0, pending.front(), {}, {},
+                        {pending.data(), pending.size()}};
     if (observer_ != nullptr) tell_wait(state, info);
-    if (!hook_.wait(tracker_.turn(), turn, info, left_ms)) status = unsafe_for_long(state, holders);
+    if (!hook_.wait(tracker_.turn(), turn, info, left_ms)) status = unsafe_for_long(state, pending);
     if (observer_ != nullptr) tell_wake(state, info);
   }
   tracker_.end_waiting();
   return status;
 }
 
-Status Core::unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& holders) {
+Status Core::unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& pending) {
   ConflictReport report;
   report.rule = "lock timeout";
   report.parties.push_back({0, {}, std::string(state.policy->name()), "failed", 0});
-  for (const std::uint64_t holder : holders) {
+  for (const std::uint64_t number : pending) {
     report.edges.push_back({0, report.parties.size(), "waits", {}, true, {}, false, {}});
-    report.parties.push_back({holder, {}, {}, "active", 0});
+    report.parties.push_back({number, {}, {}, "active", 0});
   }
   return Status::conflict(ConflictReason::lock_timeout,
                           "waited " + std::to_string(state.lock_timeout_ms) + " ms for a safe snapshot; " +
-                              std::to_string(holders.size()) + " that may write have not ended",
+                              std::to_string(pending.size()) + " that may write have not ended",
                           std::move(report));
 }
 
@@ -145,16 +134,20 @@ void Core::stop_tracking(TransactionState& state) {
 // ---- reading ----
 
 void Core::track_key(TransactionState& state, const TableInfo& table, std::string_view key) {
-  if (state.read_only && state.tracked->sets->reads.size() % kReadsBetweenLooks == kReadsBetweenLooks - 1) {
-    look_if_safe(state);
-    if (!state.is_tracking()) return;
-  }
+  if (state.read_only) count_reads(state, 1);
+  if (!state.is_tracking()) return;
   tracker_.enter_key(*state.tracked, mvcc::VersionStore::hash_of(table.id, key), table.locks.tracked());
+}
+
+// One that only reads may have become safe: it looks once it has read as much again as when it looked before.
+void Core::count_reads(TransactionState& state, std::size_t count) {
+  if ((state.tracked->reads += count) >= state.tracked->look_at) look_if_safe(state);
 }
 
 // After the key was entered and read: what it read was replaced.
 void Core::note_read(TransactionState& state, const Found& found) {
-  if (found.superseder == state.own_id() || is_mutant(Mutant::newer_version_unnoticed)) return;
+  if (state.tracked->sets->is_unmarked || found.superseder == state.own_id()) return;
+  if (is_mutant(Mutant::newer_version_unnoticed)) return;
   const mvcc::TransactionStatus status = statuses_->find(found.superseder);
   // Rolled back meanwhile: nobody has replaced it, and who does so from now on meets the mark.
   if (status.state == mvcc::TransactionState::aborted) return;
@@ -163,11 +156,13 @@ void Core::note_read(TransactionState& state, const Found& found) {
                                        is_committed ? raw(status.commit_ts) : 0);
 }
 
-// A table that was made or dropped since the snapshot.
+// A table that was made or dropped since the snapshot: it comes before who did that.
 void Core::note_table(const TransactionState& state, const TableInfo& table) {
   for (const std::uint64_t ts :
        {table.created_ts.load(std::memory_order_relaxed), table.dropped_ts.load(std::memory_order_relaxed)}) {
-    if (ts > raw(state.as_of)) locking::ConflictTracker::read_under(*state.tracked, kNoTransaction, ts);
+    if (ts <= raw(state.as_of)) continue;
+    state.tracked->sets->reads_all = true;
+    locking::ConflictTracker::read_under(*state.tracked, kNoTransaction, ts);
   }
 }
 
@@ -185,7 +180,8 @@ void Core::collect_access(const TransactionState& state, locking::AccessSets& se
   if (state.undo == nullptr) return;
   if (state.undo->count > kKeysMax) sets.writes_all = true;
   for (const mvcc::Version* v = state.undo->newest; v != nullptr; v = v->older_in_log) {
-    if (v->kind == mvcc::VersionKind::drop_table) sets.writes_all = true;
+    if (v->kind == mvcc::VersionKind::drop_table || v->kind == mvcc::VersionKind::create_table)
+      sets.writes_all = true;
     const bool is_key = v->kind == mvcc::VersionKind::row || v->kind == mvcc::VersionKind::absent;
     if (!is_key || state.undo->count > kKeysMax) continue;
     sets.add_write(v->hash, tables_.find(v->table)->locks.tracked(), v->table, v->key());
@@ -204,7 +200,7 @@ void Core::find_readers(TransactionState& state, locking::MetReaders& readers) {
   locking::AccessSets& sets = access_of(state);
   collect_access(state, sets);
   sets.finish();
-  tracker_.find_readers(sets, state.tracked, readers);
+  tracker_.find_readers(sets, *state.place, readers);
 }
 
 // With the commit mutex.

@@ -190,7 +190,7 @@ void CursorState::fill() {
       if (!status_.ok()) return;
     }
   }
-  if (state_.is_tracking() && state_.read_only) core_.look_if_safe(state_);
+  if (state_.is_tracking() && state_.read_only) core_.count_reads(state_, rows_.size());
   core_.note_absence(state_);  // between the rows
   if (rule_.bounded && !Core::is_snapshot_intact(*announcer_)) {
     status_ = core_.snapshot_failure(state_);

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fence.h"
 #include "txn/core.h"
 
 namespace isolith::txn {
@@ -15,14 +16,15 @@ constexpr std::string_view kCursorLevel = "(cursor)";
 
 }  // namespace
 
-// The time is read again after the announcement: either the collector's look at the slots sees it, or it came
+// Behind a fence the time is read again after the announcement (and that of conflict_tracker.h): either the collector's look at the slots sees it, or it came
 // before the second reading, and then the collector's idea of the time is not newer than the snapshot.
 Timestamp Core::register_snapshot(TransactionState& state, bool may_write) noexcept {
   state.snapshot_ms.store(base::coarse_clock_ms(), std::memory_order_relaxed);
   state.expired.store(0, std::memory_order_relaxed);
   std::uint64_t ts = published_ts_.load(std::memory_order_acquire);
   for (;;) {
-    state.snapshot.store(SnapshotWord{Timestamp{ts}, may_write}.encode(), std::memory_order_seq_cst);
+    state.snapshot.store(SnapshotWord{Timestamp{ts}, may_write}.encode(), std::memory_order_release);
+    base::full_fence();
     const std::uint64_t again = published_ts_.load(std::memory_order_seq_cst);
     if (again == ts) return Timestamp{ts};
     ts = again;

@@ -35,6 +35,10 @@ std::string_view name_of(Kind kind) {
   return "";
 }
 
+bool only_reads(Kind kind) {
+  return kind == Kind::get || kind == Kind::scan || kind == Kind::scan_back || kind == Kind::get_for_share;
+}
+
 // What a step writes tells who wrote it.
 std::string value_of(std::size_t transaction, std::size_t step) {
   return "t" + std::to_string(transaction) + "." + std::to_string(step);
@@ -87,7 +91,7 @@ std::string play_on_map(const WorldStep& step, const std::string& value, Rows& r
 std::string to_string(const World& world) {
   std::string text;
   for (const WorldTransaction& transaction : world) {
-    text.append(isolith::to_string(transaction.level)).append(":");
+    text.append(isolith::to_string(transaction.level)).append(transaction.read_only ? " read only:" : ":");
     for (const WorldStep& step : transaction.steps) {
       text.append(" ").append(name_of(step.kind)).append(" ").append(step.key);
       if (step.kind == Kind::scan || step.kind == Kind::scan_back) {
@@ -105,6 +109,7 @@ World draw_world(base::Random& random, const WorldRules& rules) {
   for (std::size_t i = 0; i < rules.transactions; ++i) {
     WorldTransaction& transaction = world.emplace_back();
     transaction.level = rules.levels[random.below(rules.levels.size())];
+    transaction.read_only = random.below(4) == 0;
     const std::size_t steps = rules.steps_min + random.below(rules.steps_max - rules.steps_min + 1);
     for (std::size_t j = 0; j < steps; ++j) {
       static constexpr Kind kKinds[] = {Kind::get,
@@ -119,7 +124,9 @@ World draw_world(base::Random& random, const WorldRules& rules) {
                                         Kind::scan,
                                         Kind::scan_back};
       WorldStep& step = transaction.steps.emplace_back();
-      step.kind = kKinds[random.below(rules.ranges ? std::size(kKinds) : std::size(kKinds) - 3)];
+      do {
+        step.kind = kKinds[random.below(rules.ranges ? std::size(kKinds) : std::size(kKinds) - 3)];
+      } while (transaction.read_only && !only_reads(step.kind));
       step.key = kKeys[random.below(kKeys.size())];
       if (step.kind == Kind::scan || step.kind == Kind::scan_back) {
         static const std::vector<std::optional<std::string>> kEnds = {"b", "bb", "c", "d", std::nullopt};
@@ -162,7 +169,9 @@ class WorldRunner::Player {
     writes_.clear();
     began_ = world_.commits_;
     is_over_ = false;
-    Result<Transaction> begun = world_.database_->begin(script_.level);
+    TransactionOptions options(script_.level);
+    options.read_only = script_.read_only;
+    Result<Transaction> begun = world_.database_->begin(options);
     if (begun.ok()) {
       transaction_.emplace(*std::move(begun));
     } else {

@@ -46,6 +46,7 @@ struct WorldStep {
 
 struct WorldTransaction {
   Isolation level = Isolation::serializable_2pl;
+  bool read_only = false;  // it says so
   std::vector<WorldStep> steps;
 };
 

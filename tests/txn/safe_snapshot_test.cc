@@ -42,16 +42,31 @@ class SafeSnapshotTest : public ::testing::Test {
     return options;
   }
   std::uint64_t tracked() { return database_->stats().tracked_transactions; }
+  // So much that it looks whether its snapshot is safe.
+  void read_much(Transaction& reader) {
+    for (int i = 0; i < 64; ++i) EXPECT_TRUE(reader.get(table_, "x").ok());
+  }
+  void commit_one() {
+    Transaction one = *database_->begin();
+    EXPECT_TRUE(one.put(table_, "z", "1").ok());
+    EXPECT_TRUE(one.commit().ok());
+  }
 
   CountingHook hook_;
   std::optional<Database> database_;
   Table table_;
 };
 
-TEST_F(SafeSnapshotTest, WithNobodyWhoMayWriteAReaderIsNotTracked) {
+TEST_F(SafeSnapshotTest, AReaderOnItsOwnIsNotTracked) {
+  Transaction reader = *database_->begin(to_read());
+  EXPECT_EQ(tracked(), 0U);
+  EXPECT_TRUE(reader.commit().ok());
+}
+
+TEST_F(SafeSnapshotTest, WithNobodyWhoMayWriteAReaderIsNotTrackedForLong) {
   Transaction other = *database_->begin(to_read());
   Transaction reader = *database_->begin(to_read());
-  EXPECT_TRUE(reader.get(table_, "x").ok());
+  read_much(reader);
   EXPECT_EQ(tracked(), 0U);
   EXPECT_TRUE(reader.commit().ok());
 }
@@ -59,18 +74,45 @@ TEST_F(SafeSnapshotTest, WithNobodyWhoMayWriteAReaderIsNotTracked) {
 TEST_F(SafeSnapshotTest, AReaderStopsBeingTrackedWhenThoseBeforeItHaveEnded) {
   Transaction writer = *database_->begin();
   ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  commit_one();
   Transaction reader = *database_->begin(to_read());
-  ASSERT_TRUE(reader.get(table_, "x").ok());
+  read_much(reader);
   EXPECT_EQ(tracked(), 2U);
   ASSERT_TRUE(writer.commit().ok());
   EXPECT_EQ(tracked(), 1U);
-  {
-    Cursor rows = *reader.cursor(table_);
-    rows.seek_first();
-    ASSERT_TRUE(rows.valid());
-  }
+  read_much(reader);
   EXPECT_EQ(tracked(), 0U) << "it looked again";
   EXPECT_EQ(*reader.get(table_, "x"), "0");
+  EXPECT_TRUE(reader.commit().ok());
+}
+
+TEST_F(SafeSnapshotTest, RowsOfCursorsCountAsWell) {
+  {
+    Transaction fill = *database_->begin();
+    for (int i = 0; i < 300; ++i) ASSERT_TRUE(fill.put(table_, "row" + std::to_string(i), "0").ok());
+    ASSERT_TRUE(fill.commit().ok());
+  }
+  Transaction other = *database_->begin(to_read());
+  Transaction reader = *database_->begin(to_read());
+  EXPECT_EQ(tracked(), 1U) << "the other one was on its own when it began";
+  Cursor rows = *reader.cursor(table_);
+  for (rows.seek_first(); rows.valid(); rows.next()) {
+  }
+  EXPECT_EQ(tracked(), 0U);
+}
+
+// Who began with the same snapshot has nothing in it that he does not see himself.
+TEST_F(SafeSnapshotTest, AWriterWithTheSameSnapshotIsHarmless) {
+  Transaction writer = *database_->begin();
+  ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  Transaction reader = *database_->begin(to_read());
+  read_much(reader);
+  EXPECT_EQ(tracked(), 1U) << "the writer";
+  Transaction patient = *database_->begin(to_read(true));
+  EXPECT_EQ(hook_.waits.load(), 0);
+  ASSERT_TRUE(writer.commit().ok());
+  EXPECT_EQ(*reader.get(table_, "x"), "0");
+  EXPECT_EQ(*patient.get(table_, "x"), "0");
   EXPECT_TRUE(reader.commit().ok());
 }
 
@@ -100,6 +142,7 @@ TEST_F(SafeSnapshotTest, ADeferrableOneBeginsAtOnceWhereNobodyWrites) {
 TEST_F(SafeSnapshotTest, ADeferrableOneWaitsForThoseThatMayWrite) {
   Transaction writer = *database_->begin();
   ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  commit_one();
   std::string read;
   std::thread reads([&] {
     Transaction reader = *database_->begin(to_read(true));
@@ -137,6 +180,7 @@ TEST_F(SafeSnapshotTest, ADeferrableOneBeginsAgainWhereItsSnapshotTurnsOutUnsafe
 TEST_F(SafeSnapshotTest, ADeferrableOneGivesUpAfterTheTimeForWaits) {
   Transaction writer = *database_->begin();
   ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  commit_one();
   TransactionOptions options = to_read(true);
   options.lock_timeout_ms = 1;
   const Status status = database_->begin(options).status();
