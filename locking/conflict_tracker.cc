@@ -279,6 +279,24 @@ std::uint64_t ConflictTracker::first_out_before(std::uint64_t snapshot) const {
   return first;
 }
 
+// The same, of those alone that the one who only reads comes before, or may.
+std::uint64_t ConflictTracker::first_out_behind(const Tracked& tracked, const Kept& kept) const {
+  const AccessSets& reader = *tracked.sets;
+  std::uint64_t first = kNever;
+  const auto meet = [&](const Pivot& pivot, bool is_known) {
+    if (pivot.commit_ts <= reader.snapshot || pivot.out_ts >= first || pivot.out_ts > reader.snapshot) return;
+    const auto at = std::find_if(kept.sets.begin(), kept.sets.end(), [&](const AccessSets* sets) {
+      return sets->commit_ts == pivot.commit_ts && (sets->writes_all || !sets->writes.empty());
+    });
+    if (!is_known || at == kept.sets.end() || comes_before(reader, **at)) first = pivot.out_ts;
+  };
+  meet(lost_pivots_, false);
+  for (auto pivot = pivots_.rbegin(); pivot != pivots_.rend() && pivot->commit_ts > reader.snapshot; ++pivot) {
+    meet(*pivot, true);
+  }
+  return first;
+}
+
 Circle ConflictTracker::unknown_circle(const Tracked& tracked, std::string_view rule) {
   Circle circle;
   circle.rule = rule;
@@ -303,6 +321,7 @@ std::optional<Circle> ConflictTracker::test(Tracked& tracked, std::uint64_t comm
     if (tracked.first_out_ts == kNever) return std::nullopt;
   } else {
     bound = first_out_before(sets.snapshot);
+    if (bound != kNever) bound = first_out_behind(tracked, look_at_kept(tracked));
   }
   const bool was_let_pass = sets.snapshot < passed_until_ && !is_plain;
   if (was_let_pass) bound = std::min(bound, passed_bound_);

@@ -148,6 +148,7 @@ class ConflictTracker {
   Readers look_for_readers(Tracked& tracked, const Kept& kept);
   std::uint64_t first_out_of(Tracked& tracked, std::uint64_t& bound, bool wrote) const;
   std::uint64_t first_out_before(std::uint64_t snapshot) const;
+  std::uint64_t first_out_behind(const Tracked& tracked, const Kept& kept) const;
   Search search(const Tracked& tracked, Kept& kept, std::uint64_t bound, Circle& circle) const;
   static Circle unknown_circle(const Tracked& tracked, std::string_view rule);
   void note_table(TrackedRanges& table);
