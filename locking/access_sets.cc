@@ -48,8 +48,9 @@ std::optional<WayBefore> find_overwritten(const AccessSets& a, const AccessSets&
 
 void AccessSets::clear() {
   number = snapshot = commit_ts = 0;
-  level.clear();
-  label.clear();
+  level = {};
+  if (!own_level.empty()) own_level.clear();
+  if (!label.empty()) label.clear();
   reads.clear();
   ranges.clear();
   writes.clear();
@@ -74,8 +75,8 @@ void AccessSets::add_write(std::uint64_t hash, TrackedRanges& table, TableId id,
   key_bytes.append(key);
 }
 
-void AccessSets::finish() {
-  std::sort(reads.begin(), reads.end());
+void AccessSets::finish() noexcept {
+  if (reads.size() > 1) std::sort(reads.begin(), reads.end());
   read_bits = write_bits = 0;
   for (const std::uint64_t hash : reads) read_bits |= bit_of(hash);
   for (const WrittenKey& write : writes) write_bits |= bit_of(write.hash);

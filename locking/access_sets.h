@@ -35,6 +35,9 @@ struct ReadRange {
   std::optional<std::string> hi;
 
   [[nodiscard]] bool contains(std::string_view key) const noexcept { return key >= lo && (!hi || key < *hi); }
+  [[nodiscard]] bool contains(const ReadRange& other) const noexcept {
+    return other.table == table && lo <= other.lo && (!hi || (other.hi && *other.hi <= *hi));
+  }
 };
 
 struct WrittenKey {
@@ -45,28 +48,28 @@ struct WrittenKey {
   std::uint32_t size = 0;
 };
 
-struct AccessSets {
-  // Who it is, for reports.
-  std::uint64_t number = 0;  // 0: it has none
-  std::string level;
-  std::string label;
-
+struct alignas(64) AccessSets {
   // At a level that locks what it reads the snapshot is of the moment of its commit.
   std::uint64_t snapshot = 0;
   std::uint64_t commit_ts = 0;
+  std::uint64_t number = 0;  // as reports name it; 0: it has none
+  // Filters: a bit for each hash.
+  std::uint64_t read_bits = 0;
+  std::uint64_t write_bits = 0;
   bool is_kept = false;      // committed, for others to look at (recent_commits.h)
   bool is_unmarked = false;  // it said that it only reads: nobody but the search knows what it has read
+  bool reads_all = false;    // it may have read anything
+  bool writes_all = false;   // it made or dropped a table
 
   std::vector<std::uint64_t> reads;  // hashes of keys; one may be there more than once
   std::vector<ReadRange> ranges;
   std::vector<WrittenKey> writes;
   std::string key_bytes;
-  bool reads_all = false;   // it may have read anything
-  bool writes_all = false;  // it made or dropped a table
 
-  // Filters: a bit for each hash.
-  std::uint64_t read_bits = 0;
-  std::uint64_t write_bits = 0;
+  // For reports.
+  std::string_view level;  // of a built-in policy, or `own_level`
+  std::string own_level;   // of a policy of the program's own, which may be gone by then
+  std::string label;
 
   void clear();
   void add_read(std::uint64_t hash);
@@ -75,7 +78,7 @@ struct AccessSets {
     return std::string_view(key_bytes).substr(write.at, write.size);
   }
   // All is in: sorts what was read, and fills the filters.
-  void finish();
+  void finish() noexcept;
 };
 
 // Why A comes before B, and the key (of A's or B's writes); none: it does not, by itself.

@@ -15,7 +15,7 @@ using base::Mutant;
 namespace {
 
 constexpr std::int64_t kReadBytes = KeyReads::kMarkBytes + sizeof(std::uint64_t);
-constexpr std::uint32_t kLookEvery = 16;     // ends of one place
+constexpr std::uint32_t kLookEvery = 32;     // ends of one place
 constexpr std::size_t kTrimLooksMax = 1024;  // ranges looked at before one is trimmed
 constexpr std::size_t kSameLooksMax = 8;     // and before one is entered
 constexpr std::uint64_t kFirstLook = 64;     // reads, before one looks whether its snapshot is safe
@@ -107,23 +107,20 @@ void ConflictTracker::note_table(TrackedRanges& table) {
   tables_.push_back(&table);
 }
 
-std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, TrackedRanges& table,
-                                                        std::string_view lo,
-                                                        const std::optional<std::string>& hi) {
-  if (hi && *hi <= lo) return std::nullopt;
+std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, ReadRange&& range) {
+  if (range.hi && *range.hi <= range.lo) return std::nullopt;
   std::vector<ReadRange>& ranges = tracked.sets->ranges;
   const std::size_t looks = std::min(ranges.size(), kSameLooksMax);
   for (std::size_t i = ranges.size() - looks; i < ranges.size(); ++i) {
-    const ReadRange& range = ranges[i];
-    if (range.table == &table && range.lo <= lo && (!range.hi || (hi && *hi <= *range.hi)))
-      return std::nullopt;
+    if (ranges[i].contains(range)) return std::nullopt;
   }
   if (!tracked.sets->is_unmarked) {
-    note_table(table);
-    table.enter(tracked, lo, hi);
+    note_table(*range.table);
+    range.table->enter(tracked, range.lo, range.hi);
   }
-  ranges.push_back({&table, std::string(lo), hi});
-  const auto bytes = static_cast<std::int64_t>(TrackedRanges::kSegmentBytes + sizeof(ReadRange) + lo.size());
+  const auto bytes =
+      static_cast<std::int64_t>(TrackedRanges::kSegmentBytes + sizeof(ReadRange) + range.lo.size());
+  ranges.push_back(std::move(range));
   tracked.bytes += bytes;
   count(tracked, bytes);  // which may widen it
   return ranges.size() - 1;
@@ -543,9 +540,10 @@ bool ConflictTracker::is_only_place() const noexcept {
 
 // Whose place is made after this one's end takes a snapshot that has all of it.
 void ConflictTracker::end(Tracked& tracked, bool committed) {
-  tracked.active.store(0, std::memory_order_seq_cst);
-  if (++tracked.ends % kLookEvery == 0) look_for_oldest();
   const bool is_unmarked = tracked.sets->is_unmarked;
+  // Nobody waits for one that only reads.
+  tracked.active.store(0, is_unmarked ? std::memory_order_release : std::memory_order_seq_cst);
+  if (++tracked.ends % kLookEvery == 0) look_for_oldest();
   if (!is_unmarked) {
     const std::uint64_t ts = tracked.leaves.load(std::memory_order_relaxed);
     if (committed && !is_mutant(Mutant::marks_dropped_at_commit) && !is_only_place() &&

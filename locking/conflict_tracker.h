@@ -58,8 +58,7 @@ class ConflictTracker {
 
   void enter_key(Tracked& tracked, std::uint64_t hash, TrackedRanges& table);
   // Returns its place among the ranges of the transaction; none: it had read all of it.
-  std::optional<std::size_t> enter_range(Tracked& tracked, TrackedRanges& table, std::string_view lo,
-                                         const std::optional<std::string>& hi);
+  std::optional<std::size_t> enter_range(Tracked& tracked, ReadRange&& range);
   // Of the range at that place it has read up to this key, and no farther.
   void trim_range(Tracked& tracked, std::size_t place, const TrackedRanges& table, std::string_view last_key,
                   bool is_forward);

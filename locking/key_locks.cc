@@ -40,11 +40,11 @@ bool KeyLocks::has_mark_in(const Bucket& bucket, const Owner& owner, const KeyPl
 // Whether somebody in line goes before: a write, or, for a write, anybody; up to the request itself, or the
 // line's end where it does not stand there yet.
 bool KeyLocks::is_blocked_in_line(const Bucket& bucket, const Owner& owner, const KeyPlace& place,
-                                  bool passes, const Request* request, Mode mode) {
+                                  bool passes, const Request* request, Mode mode, std::uint64_t newest) {
   if (passes) return false;
   for (const Request* other = bucket.line; other != nullptr && other != request;
        other = other->next_in_queue) {
-    if (other->owner != &owner && is_for(*other, place) &&
+    if (other->owner != &owner && is_for(*other, place) && other->fails_above >= newest &&
         (mode == Mode::write || other->mode == Mode::write)) {
       return true;
     }
@@ -75,7 +75,7 @@ KeyLocks::Entered KeyLocks::enter(Owner& owner, const KeyPlace& place, bool may_
   Bucket& bucket = bucket_of(place.hash);
   const std::lock_guard lock(bucket.mutex);
   if (has_mark_in(bucket, owner, place)) return Entered::already;
-  if (bucket.line != nullptr && is_blocked_in_line(bucket, owner, place, may_pass, request, Mode::read)) {
+  if (bucket.line != nullptr && is_blocked_in_line(bucket, owner, place, may_pass, request, Mode::read, 0)) {
     return Entered::behind_a_write;
   }
   KeyMark& mark = make_mark(owner, place);
@@ -91,7 +91,8 @@ bool KeyLocks::has_mark(const Owner& owner, const KeyPlace& place) {
   return has_mark_in(bucket, owner, place);
 }
 
-bool KeyLocks::may_write(const Owner& owner, const KeyPlace& place, bool may_pass, const Request* request) {
+bool KeyLocks::may_write(const Owner& owner, const KeyPlace& place, bool may_pass, const Request* request,
+                         std::uint64_t newest) {
   Bucket& bucket = bucket_of(place.hash);
   const std::lock_guard lock(bucket.mutex);
   bool is_holder = false;
@@ -104,7 +105,7 @@ bool KeyLocks::may_write(const Owner& owner, const KeyPlace& place, bool may_pas
     is_holder = true;
   }
   return bucket.line == nullptr ||
-         !is_blocked_in_line(bucket, owner, place, may_pass || is_holder, request, Mode::write);
+         !is_blocked_in_line(bucket, owner, place, may_pass || is_holder, request, Mode::write, newest);
 }
 
 // ---- the line ----

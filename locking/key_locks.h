@@ -70,8 +70,9 @@ class KeyLocks {
   [[nodiscard]] bool has_mark(const Owner& owner, const KeyPlace& place);
 
   // Whether nobody else has a mark and nobody stands before the owner: before `request`, where he is in line.
+  // The last commit on the key was at `newest`: whoever stands there only to fail for it stands before nobody.
   [[nodiscard]] bool may_write(const Owner& owner, const KeyPlace& place, bool may_pass,
-                               const Request* request);
+                               const Request* request, std::uint64_t newest);
 
   // Puts the request in line; those that hold something there go before those that do not.
   void stand_in_line(Request& request, const KeyPlace& place);
@@ -113,7 +114,7 @@ class KeyLocks {
   void take_out(KeyMark& mark);
   void release_newest(Owner& owner);
   static bool is_blocked_in_line(const Bucket& bucket, const Owner& owner, const KeyPlace& place, bool passes,
-                                 const Request* request, Mode mode);
+                                 const Request* request, Mode mode, std::uint64_t newest);
   static void unlink(Bucket& bucket, Request& request);
   static KeyMark& make_mark(Owner& owner, const KeyPlace& place);
 

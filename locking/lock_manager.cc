@@ -181,11 +181,12 @@ Status LockManager::wait_for(Request& request, const Blocker& writer, std::uint6
 
 // ---- writing ----
 
-bool LockManager::may_write(const Owner& owner, const KeyPlace& place, const Request* request) {
+bool LockManager::may_write(const Owner& owner, const KeyPlace& place, const Request* request,
+                            std::uint64_t newest) {
   const bool passes = request != nullptr ? request->may_pass || request->is_holder
                                          : place.locks.has_ranges() && place.locks.covers(owner, place.key);
   // Keys first: `escalate` enters the range before it takes out the marks that are part of it.
-  return keys_.may_write(owner, place, passes, request) &&
+  return keys_.may_write(owner, place, passes, request, newest) &&
          (!place.locks.has_ranges() || place.locks.may_write(owner, place.key));
 }
 

@@ -60,8 +60,8 @@ class LockManager {
   // ---- writing ----
 
   // With the leaf latched: whether no lock and nobody in line is in the way. `request`: the owner's, where it
-  // stands in line.
-  bool may_write(const Owner& owner, const KeyPlace& place, const Request* request);
+  // stands in line. `newest`: when the row was committed that is there; 0: nobody fails for it.
+  bool may_write(const Owner& owner, const KeyPlace& place, const Request* request, std::uint64_t newest);
   // Without a latch: stands in line, the first time, and waits for what is in the way, `writer` too.
   Status wait_to_write(Request& request, const KeyPlace& place, const std::optional<Blocker>& writer,
                        std::uint64_t timeout_ms);

@@ -26,37 +26,18 @@ void tell(const std::vector<Visit>& visits, std::size_t last, const WayBefore& b
 
 }  // namespace
 
-bool RecentCommits::is_too_large() const noexcept {
-  const AccessSets& sets = current();
-  return sets.reads.size() + sets.ranges.size() + sets.writes.size() > kAccessesMax;
-}
-
-const AccessSets* RecentCommits::victim() const noexcept {
-  const AccessSets* const next = places_[(at_ + 1) % places_.size()].get();
-  return next != nullptr && next->is_kept ? next : nullptr;
-}
-
-// The one that it takes the place of next is not known any more.
-void RecentCommits::keep() {
-  AccessSets& sets = current();
-  sets.is_kept = !is_too_large();
-  if (!sets.is_kept) raise_complete_after(sets.commit_ts);
-  std::unique_ptr<AccessSets>& victim = places_[(at_ + 1) % places_.size()];
-  if (victim == nullptr) victim = std::make_unique<AccessSets>();
-  if (!victim->is_kept) return;
-  victim->is_kept = false;
-  raise_complete_after(victim->commit_ts);
-}
-
 // What it clears is not kept, so nobody looks at it.
 AccessSets& RecentCommits::next() {
-  if (current().is_kept) at_ = (at_ + 1) % places_.size();
+  if (current().is_kept) {
+    at_ = next_place();
+    if (places_[at_] == nullptr) places_[at_] = std::make_unique<AccessSets>();
+  }
   current().clear();
   return current();
 }
 
 Circle::Member member_of(const AccessSets& sets) {
-  return {sets.number, sets.level, sets.label, sets.commit_ts, true};
+  return {sets.number, std::string(sets.level), sets.label, sets.commit_ts, true};
 }
 
 // Breadth first from it, so that the circle is a shortest one.

@@ -35,11 +35,17 @@ class RecentCommits {
   // Of the transaction that is active, or committed and not over yet.
   [[nodiscard]] AccessSets& current() const noexcept { return *places_[at_]; }
   // It has committed: others look at it from here on. With the latch, or the mutex that all searches hold.
-  void keep();
+  void keep() noexcept;
   // Whether it has too much for that.
-  [[nodiscard]] bool is_too_large() const noexcept;
+  [[nodiscard]] bool is_too_large() const noexcept {
+    const AccessSets& sets = current();
+    return sets.reads.size() + sets.ranges.size() + sets.writes.size() > kAccessesMax;
+  }
   // The one that is not known any more from then on; null: none.
-  [[nodiscard]] const AccessSets* victim() const noexcept;
+  [[nodiscard]] const AccessSets* victim() const noexcept {
+    const AccessSets* const next = places_[next_place()].get();
+    return next != nullptr && next->is_kept ? next : nullptr;
+  }
   // It has not, after all. With the latch.
   void take_back() noexcept { current().is_kept = false; }
   // The next transaction begins.
@@ -59,6 +65,7 @@ class RecentCommits {
   }
 
  private:
+  [[nodiscard]] std::size_t next_place() const noexcept { return at_ + 1 == places_.size() ? 0 : at_ + 1; }
   void raise_complete_after(std::uint64_t ts) noexcept {
     if (ts > complete_after()) complete_after_.store(ts, std::memory_order_relaxed);
   }
@@ -68,6 +75,17 @@ class RecentCommits {
   std::array<std::unique_ptr<AccessSets>, kSize + 1> places_;
   std::atomic<std::uint64_t> complete_after_{0};
 };
+
+// The one that it takes the place of next is not known any more.
+inline void RecentCommits::keep() noexcept {
+  AccessSets& sets = current();
+  sets.is_kept = !is_too_large();
+  if (!sets.is_kept) raise_complete_after(sets.commit_ts);
+  AccessSets* const victim = places_[next_place()].get();
+  if (victim == nullptr || !victim->is_kept) return;
+  victim->is_kept = false;
+  raise_complete_after(victim->commit_ts);
+}
 
 // A circle of transactions, each before the next one, the last before the first; or the beginning of one.
 struct Circle {

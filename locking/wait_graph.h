@@ -19,6 +19,7 @@
 #include <boost/container/small_vector.hpp>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -80,6 +81,8 @@ struct Request {
   bool never_waits = false;  // `busy` instead
   bool is_holder = false;    // it holds a lock there already: it goes before those who do not
   bool may_pass = false;     // a deadlock would come of its place in line: it need not keep it
+  // A write, of what its transaction sees as of then: a later commit on the key fails it, once it is awake.
+  std::uint64_t fails_above = std::numeric_limits<std::uint64_t>::max();
   std::chrono::steady_clock::time_point began{};                  // the wait
   std::optional<std::chrono::steady_clock::time_point> deadline;  // from its first wait on
   bool was_rechecked = false;  // who uses the table has been looked at twice

@@ -66,9 +66,21 @@ std::uint64_t VersionStore::hash_of(TableId table, std::string_view key) noexcep
   for (; left >= 16; left -= 16, at += 16) {
     hash = mix(base::load<std::uint64_t>(at) ^ hash, base::load<std::uint64_t>(at + 8) ^ kSecret2);
   }
-  std::uint64_t tail[2] = {0, 0};
-  if (left > 0) std::memcpy(tail, at, left);
-  return mix(mix(tail[0] ^ hash, tail[1] ^ kSecret1), kSecret2);
+  // What is left in two words, which may have bytes in common: with the size they tell each byte.
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  if (left >= 8) {
+    first = base::load<std::uint64_t>(at);
+    last = base::load<std::uint64_t>(at + left - 8);
+  } else if (left >= 4) {
+    first = base::load<std::uint32_t>(at);
+    last = base::load<std::uint32_t>(at + left - 4);
+  } else if (left > 0) {
+    first = static_cast<unsigned char>(at[0]);
+    last = static_cast<std::uint64_t>(static_cast<unsigned char>(at[left / 2])) << 8 |
+           static_cast<unsigned char>(at[left - 1]);
+  }
+  return mix(mix(first ^ hash, last ^ kSecret1), kSecret2);
 }
 
 void VersionStore::SpinLatch::lock() noexcept {

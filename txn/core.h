@@ -226,6 +226,7 @@ class Core {
                    IfLocked if_locked);
   Status update_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
                     IfLocked if_locked);
+  static bool fails_for(const TransactionState& state, Timestamp commit_ts) noexcept;
   Status wait_to_write(TransactionState& state, Change& change);
   void leave_line(Change& change, bool is_written);
   static locking::KeyPlace place_of(const TableInfo& table, std::string_view key) noexcept {
@@ -237,7 +238,11 @@ class Core {
   enum class Safety : std::uint8_t { open, safe, unsafe };
   Safety safety_of(const TransactionState& state, std::vector<std::uint64_t>* pending);
   void look_if_safe(TransactionState& state);
-  void count_reads(TransactionState& state, std::size_t count);
+  // One that only reads may have become safe: it looks once it has read as much again as when it looked
+  // before.
+  void count_reads(TransactionState& state, std::size_t count) {
+    if ((state.tracked->reads += count) >= state.tracked->look_at) look_if_safe(state);
+  }
   Status wait_until_safe(TransactionState& state, bool& is_safe);
   static Status unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& pending);
   void stop_tracking(TransactionState& state);
@@ -286,6 +291,7 @@ class Core {
   Outcome try_change(TransactionState& state, Change& change, Status& status);
   Outcome change_leaf(TransactionState& state, Change& change, btree::ExclusiveGuard& leaf, Status& status);
   Outcome judge_change(TransactionState& state, Change& change, Status& status);
+  bool fails_anyway(TransactionState& state, const Change& change, Status& status);
   Status write_row(TransactionState& state, const TableInfo& table, std::string_view key, WriteKind kind,
                    std::string_view value, IfLocked if_locked = IfLocked::wait);
   Status apply(TransactionState& state, Change& change);

@@ -225,8 +225,17 @@ std::vector<LockInfo> Core::locks() {
 
 // ---- writing ----
 
+// Whether what it writes over may not have been committed then.
+bool Core::fails_for(const TransactionState& state, Timestamp commit_ts) noexcept {
+  return state.view == ReadView::snapshot &&
+         state.policy->on_committed_version({raw(commit_ts), raw(state.as_of)}) == WriteRule::conflict;
+}
+
 Status Core::wait_to_write(TransactionState& state, Change& change) {
-  if (!change.request) change.request.emplace(request_of(state, &change.table, change.key, Mode::write));
+  if (!change.request) {
+    change.request.emplace(request_of(state, &change.table, change.key, Mode::write));
+    if (fails_for(state, Timestamp{raw(state.as_of) + 1})) change.request->fails_above = raw(state.as_of);
+  }
   change.request->never_waits = change.if_locked != IfLocked::wait;
   std::optional<Blocker> writer;
   if (change.met != kNoTransaction && change.met != state.own_id() &&

@@ -139,11 +139,6 @@ void Core::track_key(TransactionState& state, const TableInfo& table, std::strin
   tracker_.enter_key(*state.tracked, mvcc::VersionStore::hash_of(table.id, key), table.locks.tracked());
 }
 
-// One that only reads may have become safe: it looks once it has read as much again as when it looked before.
-void Core::count_reads(TransactionState& state, std::size_t count) {
-  if ((state.tracked->reads += count) >= state.tracked->look_at) look_if_safe(state);
-}
-
 // After the key was entered and read: what it read was replaced.
 void Core::note_read(TransactionState& state, const Found& found) {
   if (state.tracked->sets->is_unmarked || found.superseder == state.own_id()) return;
@@ -172,6 +167,10 @@ void Core::note_table(const TransactionState& state, const TableInfo& table) {
 void Core::collect_access(const TransactionState& state, locking::AccessSets& sets) {
   sets.number = state.owner.number.load(std::memory_order_relaxed);
   sets.level = state.policy->name();
+  if (state.built_in.load(std::memory_order_relaxed) == nullptr) {
+    sets.own_level = sets.level;
+    sets.level = sets.own_level;
+  }
   if (state.is_described) {
     const std::lock_guard lock(share_mutex_);
     if (const auto at = descriptions_.find(state.index); at != descriptions_.end())

@@ -226,10 +226,14 @@ ConflictReport Core::conflict_report(const TransactionState& state, std::string_
 // Whether the row that the change met lets it go on, and the locks of others do. Its own row is its lock.
 Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status& status) {
   const bool is_own = change.found && change.met == state.own_id();
+  Timestamp newest{0};
   if (change.found && !is_own) {
     const mvcc::TransactionStatus met = statuses_->find(change.met);
-    if (met.state != mvcc::TransactionState::committed && !is_mutant(Mutant::dirty_write))
-      return Outcome::wait;
+    if (met.state != mvcc::TransactionState::committed && !is_mutant(Mutant::dirty_write)) {
+      if (!fails_anyway(state, change, status)) return Outcome::wait;
+      return Outcome::refused;
+    }
+    newest = met.commit_ts;
     if (state.policy->on_committed_version({raw(met.commit_ts), raw(state.as_of)}) == WriteRule::conflict &&
         !is_mutant(Mutant::write_conflict_missed)) {
       status = write_conflict(state, change, met.commit_ts);
@@ -247,10 +251,29 @@ Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status
   if (!change.found) change.met = kNoTransaction;
   if (!is_own && locks_->is_in_use() &&
       !locks_->may_write(state.owner, place_of(change.table, change.key),
-                         change.request ? &*change.request : nullptr)) {
+                         change.request ? &*change.request : nullptr, raw(newest))) {
     return Outcome::wait;
   }
   return Outcome::done;
+}
+
+// The row is of one that is in progress. Whichever way that ends, what lies below may have been committed
+// after the snapshot: there is nothing to wait for.
+bool Core::fails_anyway(TransactionState& state, const Change& change, Status& status) {
+  if (state.view != ReadView::snapshot || is_mutant(Mutant::write_conflict_missed)) return false;
+  TransactionId below = kNoTransaction;
+  (void)versions_.find(change.table.id, change.key, [&](const mvcc::Version& version) {
+    if (version.superseder != change.met) return true;
+    below = version.writer;
+    return below != change.met;  // it may have written more than once
+  });
+  if (below == kNoTransaction || below == change.met) return false;
+  const mvcc::TransactionStatus met = statuses_->find(below);
+  if (met.state != mvcc::TransactionState::committed || !fails_for(state, met.commit_ts)) return false;
+  Change missed(change.table, change.key, change.kind, {});
+  missed.met = below;
+  status = write_conflict(state, missed, met.commit_ts);
+  return true;
 }
 
 Core::Outcome Core::change_leaf(TransactionState& state, Change& change, ExclusiveGuard& leaf,

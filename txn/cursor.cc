@@ -98,11 +98,14 @@ void CursorState::start(bool is_forward) {
 // All that the cursor may come to is entered before it reads; what it does not come to is taken back.
 void CursorState::begin_reading() {
   if (base::is_mutant(base::Mutant::tracked_range_missing)) return;
-  std::string lo = forward ? edge_of(place_) : lo_;
-  std::optional<std::string> hi = hi_;
-  if (!forward && !place_.unbounded) hi = edge_of(place_);
-  if (base::is_mutant(base::Mutant::tracked_range_late)) lo.push_back('\0');
-  tracked_range_ = core_.tracker_.enter_range(*state_.tracked, table_.locks.tracked(), lo, hi);
+  locking::ReadRange range{&table_.locks.tracked(), forward ? edge_of(place_) : lo_, {}};
+  if (!forward && !place_.unbounded) {
+    range.hi = edge_of(place_);
+  } else {
+    range.hi = hi_;
+  }
+  if (base::is_mutant(base::Mutant::tracked_range_late)) range.lo.push_back('\0');
+  tracked_range_ = core_.tracker_.enter_range(*state_.tracked, std::move(range));
 }
 
 void CursorState::stop_reading() {
