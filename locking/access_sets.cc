@@ -7,10 +7,8 @@
 namespace isolith::locking {
 namespace {
 
-constexpr std::uint64_t bit_of(std::uint64_t hash) noexcept { return std::uint64_t{1} << (hash >> 58); }
-
 bool has_read(const AccessSets& reader, const AccessSets& writer, const WrittenKey& write) {
-  const bool may_be = (reader.read_bits & bit_of(write.hash)) != 0;
+  const bool may_be = (reader.read_bits & AccessSets::bit_of(write.hash)) != 0;
   if (may_be && std::binary_search(reader.reads.begin(), reader.reads.end(), write.hash)) return true;
   const std::string_view key = writer.key_of(write);
   return std::any_of(reader.ranges.begin(), reader.ranges.end(), [&](const ReadRange& range) {
@@ -36,7 +34,7 @@ std::optional<WayBefore> find_read(const AccessSets& reader, const AccessSets& w
 std::optional<WayBefore> find_overwritten(const AccessSets& a, const AccessSets& b) {
   if ((a.write_bits & b.write_bits) == 0) return std::nullopt;
   for (const WrittenKey& write : a.writes) {
-    if ((b.write_bits & bit_of(write.hash)) == 0) continue;
+    if ((b.write_bits & AccessSets::bit_of(write.hash)) == 0) continue;
     for (const WrittenKey& other : b.writes) {
       if (other.hash == write.hash) return WayBefore{Dependency::ww, write.table_id, a.key_of(write)};
     }
@@ -46,9 +44,9 @@ std::optional<WayBefore> find_overwritten(const AccessSets& a, const AccessSets&
 
 }  // namespace
 
-void AccessSets::clear() {
+void AccessSets::clear() noexcept {
   number = snapshot = commit_ts = 0;
-  level = {};
+  level = kTrackedLevel;
   if (!own_level.empty()) own_level.clear();
   if (!label.empty()) label.clear();
   reads.clear();
@@ -59,27 +57,11 @@ void AccessSets::clear() {
   read_bits = write_bits = 0;
 }
 
-// Before there is need of more room, what is there twice goes.
-void AccessSets::add_read(std::uint64_t hash) {
-  if (reads.size() == reads.capacity()) {
-    std::sort(reads.begin(), reads.end());
-    reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
-    if (reads.size() >= reads.capacity() / 2) reads.reserve(std::max<std::size_t>(reads.capacity() * 2, 8));
-  }
-  reads.push_back(hash);
-}
-
-void AccessSets::add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key) {
-  writes.push_back({hash, &table, id, static_cast<std::uint32_t>(key_bytes.size()),
-                    static_cast<std::uint32_t>(key.size())});
-  key_bytes.append(key);
-}
-
-void AccessSets::finish() noexcept {
-  if (reads.size() > 1) std::sort(reads.begin(), reads.end());
-  read_bits = write_bits = 0;
-  for (const std::uint64_t hash : reads) read_bits |= bit_of(hash);
-  for (const WrittenKey& write : writes) write_bits |= bit_of(write.hash);
+// Before there is need of more, what is there twice goes.
+void AccessSets::make_room() {
+  std::sort(reads.begin(), reads.end());
+  reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
+  if (reads.size() >= reads.capacity() / 2) reads.reserve(std::max<std::size_t>(reads.capacity() * 2, 8));
 }
 
 std::optional<WayBefore> comes_before(const AccessSets& a, const AccessSets& b) {

@@ -14,6 +14,8 @@
 // Threads: its transaction's; from `finish` on it does not change until it is used again (recent_commits.h).
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,6 +51,8 @@ struct WrittenKey {
 };
 
 struct alignas(64) AccessSets {
+  static constexpr std::string_view kTrackedLevel = "serializable_ssi";  // where nothing else is said
+
   // At a level that locks what it reads the snapshot is of the moment of its commit.
   std::uint64_t snapshot = 0;
   std::uint64_t commit_ts = 0;
@@ -56,7 +60,7 @@ struct alignas(64) AccessSets {
   // Filters: a bit for each hash.
   std::uint64_t read_bits = 0;
   std::uint64_t write_bits = 0;
-  bool is_kept = false;      // committed, for others to look at (recent_commits.h)
+  std::atomic<bool> is_kept{false};  // committed, for others to look at (recent_commits.h)
   bool is_unmarked = false;  // it said that it only reads: nobody but the search knows what it has read
   bool reads_all = false;    // it may have read anything
   bool writes_all = false;   // it made or dropped a table
@@ -67,18 +71,36 @@ struct alignas(64) AccessSets {
   std::string key_bytes;
 
   // For reports.
-  std::string_view level;  // of a built-in policy, or `own_level`
+  std::string_view level = kTrackedLevel;  // of a built-in policy, or `own_level`
   std::string own_level;   // of a policy of the program's own, which may be gone by then
   std::string label;
 
-  void clear();
-  void add_read(std::uint64_t hash);
-  void add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key);
-  [[nodiscard]] std::string_view key_of(const WrittenKey& write) const noexcept {
-    return std::string_view(key_bytes).substr(write.at, write.size);
+  void clear() noexcept;
+  void add_read(std::uint64_t hash) {
+    if (reads.size() == reads.capacity()) [[unlikely]]
+      make_room();
+    reads.push_back(hash);
+    read_bits |= bit_of(hash);
   }
-  // All is in: sorts what was read, and fills the filters.
-  void finish() noexcept;
+  void add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key) {
+    const auto at = static_cast<std::uint32_t>(key_bytes.size());
+    key_bytes.append(key);
+    writes.push_back({hash, &table, id, at, static_cast<std::uint32_t>(key.size())});
+    write_bits |= bit_of(hash);
+  }
+  [[nodiscard]] std::string_view key_of(const WrittenKey& write) const noexcept {
+    return {key_bytes.data() + write.at, write.size};
+  }
+  // All is in: sorts what was read.
+  void finish() noexcept {
+    if (reads.size() > 1) std::sort(reads.begin(), reads.end());
+  }
+  [[nodiscard]] static constexpr std::uint64_t bit_of(std::uint64_t hash) noexcept {
+    return std::uint64_t{1} << (hash >> 58);
+  }
+
+ private:
+  void make_room();
 };
 
 // Why A comes before B, and the key (of A's or B's writes); none: it does not, by itself.

@@ -60,6 +60,7 @@ void ConflictTracker::begin(Tracked& tracked, bool is_read_only) {
   if (!tracked.sets->writes.empty()) tracked.sets->clear();  // of one that could not be logged
   tracked.sets->is_unmarked = is_read_only && test_ == ConflictTest::circle;
   tracked.is_widened = false;
+  tracked.first_out_ts = tracked.bound_ts = kNever;
   if (is_read_only) {
     tracked.reads = 0;
     tracked.look_at = kFirstLook;
@@ -78,27 +79,33 @@ void ConflictTracker::begin(Tracked& tracked, bool is_read_only) {
 
 void ConflictTracker::enter_key(Tracked& tracked, std::uint64_t hash, TrackedRanges& table) {
   if (is_mutant(Mutant::tracked_read_missing)) return;
-  if (tracked.tables.empty() || tracked.tables.back() != &table) {
-    if (std::find(tracked.tables.begin(), tracked.tables.end(), &table) == tracked.tables.end()) {
-      tracked.tables.push_back(&table);
+  if (tracked.tables.empty() || tracked.tables.back() != &table) use_table(tracked, table);
+  AccessSets& sets = *tracked.sets;
+  std::int64_t bytes = 0;
+  if (sets.is_unmarked) {
+    const std::size_t before = sets.reads.capacity();
+    sets.add_read(hash);
+    if (sets.reads.capacity() == before) return;
+    bytes = static_cast<std::int64_t>((sets.reads.capacity() - before) * sizeof hash);
+    tracked.bytes += bytes;
+  } else {
+    bool is_new = false;
+    bytes = keys_->enter(tracked, hash, oldest_.load(std::memory_order_relaxed), is_new) *
+            static_cast<std::int64_t>(KeyReads::kMarkBytes);
+    if (is_new) {
+      sets.add_read(hash);
+      tracked.bytes += kReadBytes;
+      bytes += sizeof hash;
     }
   }
-  if (tracked.sets->is_unmarked) {
-    const std::size_t before = tracked.sets->reads.capacity();
-    tracked.sets->add_read(hash);
-    const std::size_t more = tracked.sets->reads.capacity() - before;
-    if (more == 0) return;
-    const auto bytes = static_cast<std::int64_t>(more * sizeof hash);
-    tracked.bytes += bytes;
-    return count(tracked, bytes);
+  count(tracked, bytes);
+}
+
+void ConflictTracker::use_table(Tracked& tracked, TrackedRanges& table) {
+  for (const TrackedRanges* const one : tracked.tables) {
+    if (one == &table) return;
   }
-  bool is_new = false;
-  const std::int64_t more = keys_->enter(tracked, hash, oldest_.load(std::memory_order_relaxed), is_new);
-  if (is_new) {
-    tracked.sets->reads.push_back(hash);
-    tracked.bytes += kReadBytes;
-  }
-  count(tracked, more * static_cast<std::int64_t>(KeyReads::kMarkBytes) + (is_new ? 8 : 0));
+  tracked.tables.push_back(&table);
 }
 
 void ConflictTracker::note_table(TrackedRanges& table) {
@@ -107,20 +114,26 @@ void ConflictTracker::note_table(TrackedRanges& table) {
   tables_.push_back(&table);
 }
 
-std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, ReadRange&& range) {
-  if (range.hi && *range.hi <= range.lo) return std::nullopt;
+std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, TrackedRanges& table,
+                                                        std::string_view lo,
+                                                        const std::optional<std::string>& hi) {
+  if (hi && *hi <= lo) return std::nullopt;
   std::vector<ReadRange>& ranges = tracked.sets->ranges;
   const std::size_t looks = std::min(ranges.size(), kSameLooksMax);
   for (std::size_t i = ranges.size() - looks; i < ranges.size(); ++i) {
-    if (ranges[i].contains(range)) return std::nullopt;
+    const ReadRange& range = ranges[i];
+    if (range.table == &table && range.lo <= lo && (!range.hi || (hi && *hi <= *range.hi)))
+      return std::nullopt;
   }
+  ReadRange& range = ranges.emplace_back();
+  range.table = &table;
+  if (!lo.empty()) range.lo = lo;
+  if (hi) range.hi = hi;
   if (!tracked.sets->is_unmarked) {
-    note_table(*range.table);
-    range.table->enter(tracked, range.lo, range.hi);
+    note_table(table);
+    table.enter(tracked, range.lo, range.hi);
   }
-  const auto bytes =
-      static_cast<std::int64_t>(TrackedRanges::kSegmentBytes + sizeof(ReadRange) + range.lo.size());
-  ranges.push_back(std::move(range));
+  const auto bytes = static_cast<std::int64_t>(TrackedRanges::kSegmentBytes + sizeof(ReadRange) + lo.size());
   tracked.bytes += bytes;
   count(tracked, bytes);  // which may widen it
   return ranges.size() - 1;
@@ -192,14 +205,14 @@ void ConflictTracker::visit_readers(const AccessSets& writes, Tracked& own, std:
 }
 
 void ConflictTracker::find_readers(const AccessSets& writes, Tracked& place, MetReaders& readers) {
-  make_room(place);
+  prepare(place);
   std::uint64_t newest = 0;
   visit_readers(writes, place, newest, [&](Tracked& reader) {
     const bool is_met = std::any_of(readers.begin(), readers.end(),
                                     [&](const MetReader& met) { return met.reader == &reader; });
     if (!is_met) readers.push_back({&reader, reader.word.load(std::memory_order_seq_cst)});
   });
-  std::sort(place.written.begin(), place.written.end());
+  if (place.written.size() > 1) std::sort(place.written.begin(), place.written.end());
 }
 
 void ConflictTracker::inform(const MetReaders& readers, std::uint64_t commit_ts) {
@@ -288,7 +301,8 @@ std::uint64_t ConflictTracker::first_out_behind(const Tracked& tracked, const Ke
     if (!is_known || at == kept.sets.end() || comes_before(reader, **at)) first = pivot.out_ts;
   };
   meet(lost_pivots_, false);
-  for (auto pivot = pivots_.rbegin(); pivot != pivots_.rend() && pivot->commit_ts > reader.snapshot; ++pivot) {
+  for (auto pivot = pivots_.rbegin(); pivot != pivots_.rend() && pivot->commit_ts > reader.snapshot;
+       ++pivot) {
     meet(*pivot, true);
   }
   return first;
@@ -351,10 +365,10 @@ ConflictTracker::Kept ConflictTracker::look_at_kept(const Tracked& tracked) {
   for (std::uint32_t i = 0; i < count; ++i) {
     RecentCommits& recent = places_[i].load(std::memory_order_acquire)->recent;
     kept.locks.emplace_back(recent.latch());
-    kept.complete_after = std::max(kept.complete_after, recent.complete_after());
     recent.visit([&](const AccessSets& sets) {
       if (&sets != tracked.sets) kept.sets.push_back(&sets);
     });
+    kept.complete_after = std::max(kept.complete_after, recent.complete_after());
   }
   return kept;
 }
@@ -383,25 +397,12 @@ void ConflictTracker::remember_pivot(const Pivot& pivot) {
   pivots_.push_back(pivot);
 }
 
-// Its own thread alone changes its word.
-void ConflictTracker::mark_committed(Tracked& tracked, std::uint64_t ts) noexcept {
-  tracked.leaves.store(ts, std::memory_order_relaxed);
-  const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
-  tracked.word.store(word | Tracked::kCommitted, std::memory_order_release);
-}
-
-void ConflictTracker::commit(Tracked& tracked, TransactionId id, std::uint64_t commit_ts) {
-  const bool wrote = id != kNoTransaction;
+void ConflictTracker::remember_suspect(const Tracked& tracked, std::uint64_t commit_ts, bool wrote) {
   if (wrote && tracked.first_out_ts != kNever) remember_pivot({tracked.first_out_ts, commit_ts});
-  if (tracked.bound_ts != kNever) {
-    if (passed_until_ <= oldest_of_all_.load(std::memory_order_relaxed)) passed_bound_ = kNever;
-    passed_until_ = std::max(passed_until_, commit_ts);
-    passed_bound_ = std::min(passed_bound_, tracked.bound_ts);
-  }
-  tracked.recent.keep();
-  if (tracked.sets->is_unmarked) return;
-  const bool leaves_commit = wrote && !is_mutant(Mutant::writer_taken_for_reader);
-  mark_committed(tracked, leaves_commit ? commit_ts : tracked.sets->snapshot);
+  if (tracked.bound_ts == kNever) return;
+  if (passed_until_ <= oldest_of_all_.load(std::memory_order_relaxed)) passed_bound_ = kNever;
+  passed_until_ = std::max(passed_until_, commit_ts);
+  passed_bound_ = std::min(passed_bound_, tracked.bound_ts);
 }
 
 // Kept first, under the latch that searches hold; then it looks whether anybody is suspected. Who is tested
@@ -416,7 +417,7 @@ bool ConflictTracker::try_commit_reader(Tracked& tracked) {
   if (is_kept) {
     sets.finish();
     sets.commit_ts = sets.snapshot;
-    make_room(tracked);
+    prepare(tracked);
     if (sets.is_unmarked && tracked.recent.is_too_large()) leave_unmarked(tracked, sets, sets.snapshot);
     const std::lock_guard lock(tracked.recent.latch());
     tracked.recent.keep();
@@ -434,11 +435,13 @@ bool ConflictTracker::try_commit_reader(Tracked& tracked) {
 
 // Before it is kept. What the one that goes for it has read becomes marks, while somebody may ask for them:
 // a search can do without its set, but for knowing that it is not known.
-void ConflictTracker::make_room(Tracked& place) {
+void ConflictTracker::prepare(Tracked& place) {
   const AccessSets* const victim = place.recent.victim();
-  if (victim == nullptr || !victim->is_unmarked) return;
-  if (victim->snapshot > oldest_.load(std::memory_order_relaxed))
+  if (victim != nullptr && victim->is_unmarked &&
+      victim->snapshot > oldest_.load(std::memory_order_relaxed)) {
     leave_unmarked(place, *victim, victim->snapshot);
+  }
+  place.recent.prepare();
 }
 
 // What has been read by one that committed at `ts`, and has no marks.
@@ -459,7 +462,7 @@ void ConflictTracker::leave_unmarked(Tracked& place, const AccessSets& sets, std
 void ConflictTracker::commit_untracked(Tracked& place) {
   AccessSets& sets = *place.sets;
   sets.finish();
-  make_room(place);
+  prepare(place);
   leave_unmarked(place, sets, sets.commit_ts);
   {
     const std::lock_guard lock(place.recent.latch());
@@ -544,7 +547,10 @@ void ConflictTracker::end(Tracked& tracked, bool committed) {
   // Nobody waits for one that only reads.
   tracked.active.store(0, is_unmarked ? std::memory_order_release : std::memory_order_seq_cst);
   if (++tracked.ends % kLookEvery == 0) look_for_oldest();
-  if (!is_unmarked) {
+  // Where it has written all that it read, no mark is left.
+  const bool has_marks =
+      !is_unmarked && (tracked.sets->reads.size() != tracked.written.size() || !tracked.sets->ranges.empty());
+  if (has_marks) {
     const std::uint64_t ts = tracked.leaves.load(std::memory_order_relaxed);
     if (committed && !is_mutant(Mutant::marks_dropped_at_commit) && !is_only_place() &&
         ts > oldest_.load(std::memory_order_relaxed)) {
@@ -553,8 +559,7 @@ void ConflictTracker::end(Tracked& tracked, bool committed) {
       give_up_marks(tracked);
     }
   }
-  tracked.bytes_untold -= std::exchange(tracked.bytes, 0);
-  count(tracked, 0);
+  count(tracked, -std::exchange(tracked.bytes, 0));
   tracked.tables.clear();
   tracked.sets = &tracked.recent.next();
   if (is_unmarked) return;

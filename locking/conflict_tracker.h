@@ -24,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mutant.h"
 #include "isolith/options.h"
 #include "isolith/wait_hook.h"
 #include "locking/key_reads.h"
@@ -58,7 +59,8 @@ class ConflictTracker {
 
   void enter_key(Tracked& tracked, std::uint64_t hash, TrackedRanges& table);
   // Returns its place among the ranges of the transaction; none: it had read all of it.
-  std::optional<std::size_t> enter_range(Tracked& tracked, ReadRange&& range);
+  std::optional<std::size_t> enter_range(Tracked& tracked, TrackedRanges& table, std::string_view lo,
+                                         const std::optional<std::string>& hi);
   // Of the range at that place it has read up to this key, and no farther.
   void trim_range(Tracked& tracked, std::size_t place, const TrackedRanges& table, std::string_view last_key,
                   bool is_forward);
@@ -70,10 +72,24 @@ class ConflictTracker {
 
   // Those that have read what it wrote and are active; before the commit mutex is taken. `place`: its own.
   void find_readers(const AccessSets& writes, Tracked& place, MetReaders& readers);
+  // Whether it may come before one that has committed: where not, it closes nothing (commit mutex).
+  [[nodiscard]] static bool has_out(const Tracked& tracked) noexcept {
+    return tracked.out_ts.load(std::memory_order_seq_cst) != kNever || !tracked.overwriters.empty() ||
+           tracked.overwriters_lost;
+  }
   // What it closes if it commits at `commit_ts` (commit mutex).
   std::optional<Circle> test(Tracked& tracked, std::uint64_t commit_ts, bool wrote);
   // It is committed from here on, before that is published (commit mutex).
-  void commit(Tracked& tracked, TransactionId id, std::uint64_t commit_ts);
+  void commit(Tracked& tracked, TransactionId id, std::uint64_t commit_ts) {
+    const bool wrote = id != kNoTransaction;
+    if (tracked.first_out_ts != kNever || tracked.bound_ts != kNever) [[unlikely]]
+      remember_suspect(tracked, commit_ts, wrote);
+    AccessSets& sets = *tracked.sets;
+    sets.commit_ts = wrote ? commit_ts : sets.snapshot;
+    tracked.recent.keep();
+    const bool leaves_commit = wrote && !base::is_mutant(base::Mutant::writer_taken_for_reader);
+    if (!sets.is_unmarked) mark_committed(tracked, leaves_commit ? commit_ts : sets.snapshot);
+  }
   // Tells those that have read what was written, and may write (commit mutex).
   static void inform(const MetReaders& readers, std::uint64_t commit_ts);
   // One that is not tracked, and whose reads are not known, commits (commit mutex).
@@ -138,6 +154,8 @@ class ConflictTracker {
   static constexpr std::size_t kPlacesMax = 65536;
   static constexpr std::size_t kPivotsMax = 65536;
   static constexpr std::size_t kOverwritersMax = 4096;
+  static constexpr std::int64_t kTellBytes =
+      4096;  // that one may have without counting them in the sum of all
 
   template <typename Visit>
   void visit_readers(const AccessSets& writes, Tracked& own, std::uint64_t& newest, const Visit& visit);
@@ -151,14 +169,26 @@ class ConflictTracker {
   Search search(const Tracked& tracked, Kept& kept, std::uint64_t bound, Circle& circle) const;
   static Circle unknown_circle(const Tracked& tracked, std::string_view rule);
   void note_table(TrackedRanges& table);
+  static void use_table(Tracked& tracked, TrackedRanges& table);
+  void remember_suspect(const Tracked& tracked, std::uint64_t commit_ts, bool wrote);
   void remember_pivot(const Pivot& pivot);
   void look_for_oldest();
-  void make_room(Tracked& place);
+  void prepare(Tracked& place);
   void leave_unmarked(Tracked& place, const AccessSets& sets, std::uint64_t ts);
-  static void mark_committed(Tracked& tracked, std::uint64_t ts) noexcept;
+  // Its own thread alone changes its word.
+  static void mark_committed(Tracked& tracked, std::uint64_t ts) noexcept {
+    tracked.leaves.store(ts, std::memory_order_relaxed);
+    const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
+    tracked.word.store(word | Tracked::kCommitted, std::memory_order_release);
+  }
   void leave_marks(Tracked& tracked, std::uint64_t ts);
   void give_up_marks(Tracked& tracked);
-  void count(Tracked& tracked, std::int64_t bytes);
+  void count(Tracked& tracked, std::int64_t bytes) {
+    tracked.bytes_untold += bytes;
+    if (tracked.bytes_untold >= kTellBytes || tracked.bytes_untold <= -kTellBytes) [[unlikely]]
+      tell_bytes(tracked);
+  }
+  void tell_bytes(Tracked& tracked);
   void save_memory(Tracked& tracked);
   void widen(Tracked& tracked);
   void fold();

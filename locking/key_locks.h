@@ -70,7 +70,8 @@ class KeyLocks {
   [[nodiscard]] bool has_mark(const Owner& owner, const KeyPlace& place);
 
   // Whether nobody else has a mark and nobody stands before the owner: before `request`, where he is in line.
-  // The last commit on the key was at `newest`: whoever stands there only to fail for it stands before nobody.
+  // The last commit on the key was at `newest`: whoever stands there only to fail for it stands before
+  // nobody.
   [[nodiscard]] bool may_write(const Owner& owner, const KeyPlace& place, bool may_pass,
                                const Request* request, std::uint64_t newest);
 

@@ -3,19 +3,13 @@
 namespace isolith::locking {
 KeyReads::KeyReads() : buckets_(std::make_unique<Bucket[]>(kBuckets)) {}
 
-void KeyReads::Bucket::add(const Mark& mark) {
-  if (size_ >= kInline) {
-    if (more_ == nullptr) more_ = std::make_unique<std::vector<Mark>>();
-    more_->push_back(mark);
-  } else {
-    marks_[size_] = mark;
-  }
+void KeyReads::Bucket::add_more(const Mark& mark) {
+  if (more_ == nullptr) more_ = std::make_unique<std::vector<Mark>>();
+  more_->push_back(mark);
   ++size_;
 }
 
-void KeyReads::Bucket::erase(std::size_t i) noexcept {
-  --size_;
-  at(i) = at(size_);
+void KeyReads::Bucket::erase_more() noexcept {
   if (size_ >= kInline) more_->pop_back();
   if (size_ <= kInline) more_.reset();
 }

@@ -97,12 +97,26 @@ class KeyReads {
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] Mark& at(std::size_t i) noexcept { return i < kInline ? marks_[i] : (*more_)[i - kInline]; }
-    void add(const Mark& mark);
-    void erase(std::size_t i) noexcept;
+    void add(const Mark& mark) {
+      if (size_ < kInline) [[likely]] {
+        marks_[size_++] = mark;
+      } else {
+        add_more(mark);
+      }
+    }
+    void erase(std::size_t i) noexcept {
+      --size_;
+      at(i) = at(size_);
+      if (more_ != nullptr) [[unlikely]]
+        erase_more();
+    }
     // Returns how many marks there are more.
     std::int64_t drop(std::uint64_t oldest) noexcept;
 
    private:
+    void add_more(const Mark& mark);
+    void erase_more() noexcept;
+
     static constexpr std::size_t kInline = 3;
     std::uint32_t size_ = 0;
     std::unique_ptr<std::vector<Mark>> more_;

@@ -34,33 +34,42 @@ class RecentCommits {
 
   // Of the transaction that is active, or committed and not over yet.
   [[nodiscard]] AccessSets& current() const noexcept { return *places_[at_]; }
+  // It is about to commit. The one that it takes the place of is not known any more.
+  void prepare();
   // It has committed: others look at it from here on. With the latch, or the mutex that all searches hold.
-  void keep() noexcept;
+  void keep() noexcept {
+    if (fits_) {
+      current().is_kept.store(true, std::memory_order_release);
+    } else {
+      raise_complete_after(current().commit_ts);
+    }
+  }
   // Whether it has too much for that.
   [[nodiscard]] bool is_too_large() const noexcept {
     const AccessSets& sets = current();
     return sets.reads.size() + sets.ranges.size() + sets.writes.size() > kAccessesMax;
   }
-  // The one that is not known any more from then on; null: none.
+  // The one that `prepare` drops; null: none.
   [[nodiscard]] const AccessSets* victim() const noexcept {
     const AccessSets* const next = places_[next_place()].get();
-    return next != nullptr && next->is_kept ? next : nullptr;
+    return next != nullptr && next->is_kept.load(std::memory_order_relaxed) ? next : nullptr;
   }
   // It has not, after all. With the latch.
-  void take_back() noexcept { current().is_kept = false; }
+  void take_back() noexcept { current().is_kept.store(false, std::memory_order_release); }
   // The next transaction begins.
-  AccessSets& next();
+  AccessSets& next() noexcept;
 
   [[nodiscard]] std::uint64_t complete_after() const noexcept {
     return complete_after_.load(std::memory_order_relaxed);
   }
-  // Calls `visit(const AccessSets&)` for those that are kept. With the latch, which the search holds for as
-  // long as it looks at them.
+  // Calls `visit(const AccessSets&)` for those that are kept, before a look at `complete_after`. With the
+  // latch and the mutex of searches, which are held for as long as somebody looks at them: who has committed
+  // takes one of the two before what was dropped for it is used again.
   [[nodiscard]] SpinLatch& latch() noexcept { return latch_; }
   template <typename Visit>
   void visit(const Visit& visit) const {
     for (const std::unique_ptr<AccessSets>& sets : places_) {
-      if (sets != nullptr && sets->is_kept) visit(*sets);
+      if (sets != nullptr && sets->is_kept.load(std::memory_order_acquire)) visit(*sets);
     }
   }
 
@@ -72,20 +81,10 @@ class RecentCommits {
 
   SpinLatch latch_;
   std::size_t at_ = 0;
+  bool fits_ = true;  // the current one is not too large
   std::array<std::unique_ptr<AccessSets>, kSize + 1> places_;
   std::atomic<std::uint64_t> complete_after_{0};
 };
-
-// The one that it takes the place of next is not known any more.
-inline void RecentCommits::keep() noexcept {
-  AccessSets& sets = current();
-  sets.is_kept = !is_too_large();
-  if (!sets.is_kept) raise_complete_after(sets.commit_ts);
-  AccessSets* const victim = places_[next_place()].get();
-  if (victim == nullptr || !victim->is_kept) return;
-  victim->is_kept = false;
-  raise_complete_after(victim->commit_ts);
-}
 
 // A circle of transactions, each before the next one, the last before the first; or the beginning of one.
 struct Circle {

@@ -12,15 +12,12 @@ using base::Mutant;
 
 namespace {
 
-constexpr std::int64_t kTellBytes = 4096;  // that one may have without counting them in the sum of all
 constexpr std::uint64_t kWidenShare = 16;  // of the budget: one that has more is widened
 constexpr std::uint64_t kFoldShare = 8;    // more than after the last time
 
 }  // namespace
 
-void ConflictTracker::count(Tracked& tracked, std::int64_t bytes) {
-  tracked.bytes_untold += bytes;
-  if (tracked.bytes_untold < kTellBytes && tracked.bytes_untold > -kTellBytes) return;
+void ConflictTracker::tell_bytes(Tracked& tracked) {
   bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
   if (this->bytes() > bytes_max_) save_memory(tracked);
 }
@@ -50,6 +47,7 @@ void ConflictTracker::widen(Tracked& tracked) {
     keys_->give_up(tracked, hash);
   }
   sets.reads = {};
+  sets.read_bits = 0;
   sets.ranges.clear();
   for (TrackedRanges* const table : tracked.tables) sets.ranges.push_back({table, {}, std::nullopt});
   const auto bytes = static_cast<std::int64_t>(sets.ranges.size() * TrackedRanges::kSegmentBytes);

@@ -37,7 +37,8 @@ TableInfo* Core::find_table(TransactionState& state, const Table& handle, Status
                       is_there(state, *info) &&
                       (info->dropper.load(std::memory_order_relaxed) == 0 ||
                        info->dropper.load(std::memory_order_relaxed) != raw(state.own_id()));
-  if (info != nullptr && state.is_tracking()) note_table(state, *info);
+  if (info != nullptr && state.is_tracking() && is_changed_since(state, *info)) [[unlikely]]
+    note_table(state, *info);
   if (!usable) [[unlikely]] {
     note_absence(state);
     status = Status(StatusCode::not_found,

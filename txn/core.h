@@ -234,7 +234,9 @@ class Core {
   }
 
   // core_serializable.cc
-  Status begin_tracked(TransactionState& state, bool waits);
+  void begin_tracked(TransactionState& state);
+  void start_tracking(TransactionState& state);
+  Status begin_safe(TransactionState& state);
   enum class Safety : std::uint8_t { open, safe, unsafe };
   Safety safety_of(const TransactionState& state, std::vector<std::uint64_t>* pending);
   void look_if_safe(TransactionState& state);
@@ -249,7 +251,12 @@ class Core {
   locking::AccessSets& access_of(TransactionState& state);
   void track_key(TransactionState& state, const TableInfo& table, std::string_view key);
   void note_read(TransactionState& state, const Found& found);
+  static bool is_changed_since(const TransactionState& state, const TableInfo& table) noexcept {
+    return table.created_ts.load(std::memory_order_relaxed) > raw(state.as_of) ||
+           table.dropped_ts.load(std::memory_order_relaxed) > raw(state.as_of);
+  }
   static void note_table(const TransactionState& state, const TableInfo& table);
+  void describe_access(const TransactionState& state, locking::AccessSets& sets);
   void collect_access(const TransactionState& state, locking::AccessSets& sets);
   void find_readers(TransactionState& state, locking::MetReaders& readers);
   Status test_serializable(TransactionState& state, Timestamp ts);

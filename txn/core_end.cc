@@ -51,13 +51,13 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
       return status;
     }
   } else if (state->view == ReadView::snapshot) {
-    if (state->policy->tracks_conflicts()) {
-      if (Status status = begin_tracked(*state, options.deferrable && options.read_only); !status.ok()) {
-        Slots::release(*state);
-        return status;
-      }
-    } else {
+    if (!state->policy->tracks_conflicts()) {
       state->as_of = register_snapshot(*state, !options.read_only);
+    } else if (!options.deferrable || !options.read_only) {
+      begin_tracked(*state);
+    } else if (Status status = begin_safe(*state); !status.ok()) {
+      Slots::release(*state);
+      return status;
     }
   } else {
     state->start_ts.exchange(published_ts_.load(std::memory_order_acquire) + 1, std::memory_order_seq_cst);
@@ -127,8 +127,9 @@ Status Core::commit_in_order(TransactionState& state, const locking::MetReaders&
   const GateHold inside(gate_, state);
   const std::lock_guard lock(commit_mutex_);
   ts = Timestamp{newest_ts_ + 1};
-  if (is_seen) locking::ConflictTracker::inform(readers, raw(ts));
-  if (state.is_tracking() && !base::is_mutant(base::Mutant::test_before_commit)) {
+  if (!readers.empty()) locking::ConflictTracker::inform(readers, raw(ts));
+  if (state.is_tracking() && locking::ConflictTracker::has_out(*state.tracked) &&
+      !base::is_mutant(base::Mutant::test_before_commit)) {
     TRY(test_serializable(state, ts));
   }
   if (log_ != nullptr) {
@@ -138,7 +139,11 @@ Status Core::commit_in_order(TransactionState& state, const locking::MetReaders&
     end = *appended;
   }
   newest_ts_ = raw(ts);
-  if (is_seen) commit_access(state, ts);
+  if (state.is_tracking()) {
+    tracker_.commit(*state.tracked, id, raw(ts));
+  } else if (is_seen) {
+    commit_access(state, ts);
+  }
   if (state.changes_tables) publish_tables(state, ts);
   // Then the time moves on, so that a snapshot taken now contains it.
   statuses_->set_committed(id, ts);

@@ -52,25 +52,33 @@ std::string text_of(const locking::Circle::Member& member) {
 
 // ---- beginning ----
 
+void Core::begin_tracked(TransactionState& state) {
+  if (state.place == nullptr) [[unlikely]]
+    state.place = &tracker_.make_place();
+  start_tracking(state);
+  if (state.read_only && tracker_.is_only_place()) look_if_safe(state);
+}
+
 // Where what it reads has marks its snapshot counts as that of one that may write: what was erased since
 // leaves its trace until it ends.
-Status Core::begin_tracked(TransactionState& state, bool waits) {
+void Core::start_tracking(TransactionState& state) {
+  tracker_.begin(*state.place, state.read_only);
+  state.tracked = state.place;
+  state.as_of = register_snapshot(state, !state.place->sets->is_unmarked);
+  state.place->sets->snapshot = raw(state.as_of);
+}
+
+// With a snapshot that is safe, if need be a later one.
+Status Core::begin_safe(TransactionState& state) {
   if (state.place == nullptr) state.place = &tracker_.make_place();
   for (;;) {
-    tracker_.begin(*state.place, state.read_only);
-    state.tracked = state.place;
-    state.as_of = register_snapshot(state, !state.place->sets->is_unmarked);
-    state.place->sets->snapshot = raw(state.as_of);
-    if (!waits) break;
+    start_tracking(state);
     bool is_safe = false;
     Status status = wait_until_safe(state, is_safe);
     if (!status.ok()) state.snapshot.store(0, std::memory_order_release);
     stop_tracking(state);
     if (is_safe || !status.ok()) return status;
-    // With a later one.
   }
-  if (state.read_only && tracker_.is_only_place()) look_if_safe(state);
-  return {};
 }
 
 // How the snapshot of one that only reads turns out.
@@ -151,7 +159,7 @@ void Core::note_read(TransactionState& state, const Found& found) {
                                        is_committed ? raw(status.commit_ts) : 0);
 }
 
-// A table that was made or dropped since the snapshot: it comes before who did that.
+// The table was made or dropped since the snapshot: it comes before who did that.
 void Core::note_table(const TransactionState& state, const TableInfo& table) {
   for (const std::uint64_t ts :
        {table.created_ts.load(std::memory_order_relaxed), table.dropped_ts.load(std::memory_order_relaxed)}) {
@@ -163,20 +171,22 @@ void Core::note_table(const TransactionState& state, const TableInfo& table) {
 
 // ---- commit ----
 
+// Who it is, for reports. A level of the program's own is described.
+void Core::describe_access(const TransactionState& state, locking::AccessSets& sets) {
+  sets.number = state.owner.number.load(std::memory_order_relaxed);
+  if (state.is_tracking() && !state.is_described) return;
+  sets.level = state.policy->name();
+  if (!state.is_described) return;
+  sets.own_level = sets.level;
+  sets.level = sets.own_level;
+  const std::lock_guard lock(share_mutex_);
+  if (const auto at = descriptions_.find(state.index); at != descriptions_.end())
+    sets.label = at->second.label;
+}
+
 // What a transaction that wrote has written.
 void Core::collect_access(const TransactionState& state, locking::AccessSets& sets) {
-  sets.number = state.owner.number.load(std::memory_order_relaxed);
-  sets.level = state.policy->name();
-  if (state.built_in.load(std::memory_order_relaxed) == nullptr) {
-    sets.own_level = sets.level;
-    sets.level = sets.own_level;
-  }
-  if (state.is_described) {
-    const std::lock_guard lock(share_mutex_);
-    if (const auto at = descriptions_.find(state.index); at != descriptions_.end())
-      sets.label = at->second.label;
-  }
-  if (state.undo == nullptr) return;
+  describe_access(state, sets);
   if (state.undo->count > kKeysMax) sets.writes_all = true;
   for (const mvcc::Version* v = state.undo->newest; v != nullptr; v = v->older_in_log) {
     if (v->kind == mvcc::VersionKind::drop_table || v->kind == mvcc::VersionKind::create_table)
@@ -215,7 +225,7 @@ Status Core::test_serializable(TransactionState& state, Timestamp ts) {
 }
 
 Status Core::commit_tracked_reader(TransactionState& state) {
-  collect_access(state, *state.tracked->sets);
+  describe_access(state, *state.tracked->sets);
   if (tracker_.try_commit_reader(*state.tracked)) return {};
   Status status;
   {
@@ -228,10 +238,10 @@ Status Core::commit_tracked_reader(TransactionState& state) {
   return status;
 }
 
-// It is about to be published, and its locks are still held. With the commit mutex, if it wrote.
+// One that is not tracked is about to be published, and its locks are still held. With the commit mutex, if
+// it wrote.
 void Core::commit_access(TransactionState& state, Timestamp ts) {
-  if (state.is_tracking()) return tracker_.commit(*state.tracked, state.own_id(), raw(ts));
-  if (state.undo == nullptr) collect_access(state, access_of(state));
+  if (state.undo == nullptr) describe_access(state, access_of(state));
   locking::AccessSets& sets = *state.place->sets;
   sets.commit_ts = sets.snapshot = raw(ts);
   sets.reads_all = state.policy->runs_alone();
@@ -239,7 +249,7 @@ void Core::commit_access(TransactionState& state, Timestamp ts) {
     tracker_.commit_unknown(raw(ts));
   } else if (!is_mutant(Mutant::locked_reads_untold)) {
     for (const locking::KeyMark* mark = state.owner.marks; mark != nullptr; mark = mark->next_of_owner) {
-      sets.reads.push_back(mvcc::VersionStore::hash_of(mark->table, mark->key));
+      sets.add_read(mvcc::VersionStore::hash_of(mark->table, mark->key));
     }
     for (const locking::HeldRange& range : state.owner.ranges) {
       sets.ranges.push_back({&range.table->tracked(), range.lo, range.hi});

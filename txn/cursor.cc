@@ -98,14 +98,18 @@ void CursorState::start(bool is_forward) {
 // All that the cursor may come to is entered before it reads; what it does not come to is taken back.
 void CursorState::begin_reading() {
   if (base::is_mutant(base::Mutant::tracked_range_missing)) return;
-  locking::ReadRange range{&table_.locks.tracked(), forward ? edge_of(place_) : lo_, {}};
-  if (!forward && !place_.unbounded) {
-    range.hi = edge_of(place_);
+  locking::TrackedRanges& table = table_.locks.tracked();
+  if (base::is_mutant(base::Mutant::tracked_range_late)) {
+    const std::string lo = (forward ? edge_of(place_) : lo_) + '\0';
+    tracked_range_ = core_.tracker_.enter_range(*state_.tracked, table, lo, hi_);
+  } else if (forward && place_.inclusive) {
+    tracked_range_ = core_.tracker_.enter_range(*state_.tracked, table, place_.key, hi_);
+  } else if (forward) {
+    tracked_range_ = core_.tracker_.enter_range(*state_.tracked, table, edge_of(place_), hi_);
   } else {
-    range.hi = hi_;
+    const std::optional<std::string> hi = place_.unbounded ? hi_ : edge_of(place_);
+    tracked_range_ = core_.tracker_.enter_range(*state_.tracked, table, lo_, hi);
   }
-  if (base::is_mutant(base::Mutant::tracked_range_late)) range.lo.push_back('\0');
-  tracked_range_ = core_.tracker_.enter_range(*state_.tracked, std::move(range));
 }
 
 void CursorState::stop_reading() {

@@ -5,10 +5,9 @@
 namespace isolith {
 namespace {
 
-constexpr Isolation kLevels[] = {Isolation::read_uncommitted, Isolation::read_committed,
-                                 Isolation::snapshot,         Isolation::repeatable_read,
-                                 Isolation::serializable_2pl, Isolation::serializable_ssi,
-                                 Isolation::serial};
+constexpr Isolation kLevels[] = {
+    Isolation::read_uncommitted, Isolation::read_committed,   Isolation::snapshot, Isolation::repeatable_read,
+    Isolation::serializable_2pl, Isolation::serializable_ssi, Isolation::serial};
 
 }  // namespace
 

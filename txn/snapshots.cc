@@ -16,8 +16,9 @@ constexpr std::string_view kCursorLevel = "(cursor)";
 
 }  // namespace
 
-// Behind a fence the time is read again after the announcement (and that of conflict_tracker.h): either the collector's look at the slots sees it, or it came
-// before the second reading, and then the collector's idea of the time is not newer than the snapshot.
+// Behind a fence the time is read again after the announcement (and that of conflict_tracker.h): either the
+// collector's look at the slots sees it, or it came before the second reading, and then the collector's idea
+// of the time is not newer than the snapshot.
 Timestamp Core::register_snapshot(TransactionState& state, bool may_write) noexcept {
   state.snapshot_ms.store(base::coarse_clock_ms(), std::memory_order_relaxed);
   state.expired.store(0, std::memory_order_relaxed);
