@@ -427,6 +427,8 @@ bool ConflictTracker::try_commit_reader(Tracked& tracked) {
   if (is_kept) {
     const std::lock_guard lock(tracked.recent.latch());
     tracked.recent.take_back();
+  } else {
+    prepare(tracked);
   }
   const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
   if (!sets.is_unmarked) tracked.word.store(word & ~Tracked::kCommitted, std::memory_order_release);
