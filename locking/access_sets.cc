@@ -7,6 +7,8 @@
 namespace isolith::locking {
 namespace {
 
+constexpr std::size_t kCapacityKept = 4096;  // reads that there is room for when it is used again
+
 bool has_read(const AccessSets& reader, const AccessSets& writer, const WrittenKey& write) {
   const bool may_be = (reader.read_bits & AccessSets::bit_of(write.hash)) != 0;
   if (may_be && std::binary_search(reader.reads.begin(), reader.reads.end(), write.hash)) return true;
@@ -49,6 +51,7 @@ void AccessSets::clear() noexcept {
   level = kTrackedLevel;
   if (!own_level.empty()) own_level.clear();
   if (!label.empty()) label.clear();
+  if (reads.capacity() > kCapacityKept) reads = {};
   reads.clear();
   ranges.clear();
   writes.clear();

@@ -35,11 +35,9 @@ struct ReadRange {
   TrackedRanges* table = nullptr;
   std::string lo;
   std::optional<std::string> hi;
+  bool is_shared = false;  // another read of the same transaction was found to be in it: it keeps its ends
 
   [[nodiscard]] bool contains(std::string_view key) const noexcept { return key >= lo && (!hi || key < *hi); }
-  [[nodiscard]] bool contains(const ReadRange& other) const noexcept {
-    return other.table == table && lo <= other.lo && (!hi || (other.hi && *other.hi <= *hi));
-  }
 };
 
 struct WrittenKey {

@@ -57,7 +57,8 @@ Tracked& ConflictTracker::make_place() {
 //
 // The plain test knows of who has read by marks alone.
 void ConflictTracker::begin(Tracked& tracked, bool is_read_only) {
-  if (!tracked.sets->writes.empty()) tracked.sets->clear();  // of one that could not be logged
+  AccessSets& sets = *tracked.sets;
+  if (!sets.writes.empty() || sets.writes_all) sets.clear();  // of one that could not be logged
   tracked.sets->is_unmarked = is_read_only && test_ == ConflictTest::circle;
   tracked.is_widened = false;
   tracked.first_out_ts = tracked.bound_ts = kNever;
@@ -121,9 +122,10 @@ std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, Tracke
   std::vector<ReadRange>& ranges = tracked.sets->ranges;
   const std::size_t looks = std::min(ranges.size(), kSameLooksMax);
   for (std::size_t i = ranges.size() - looks; i < ranges.size(); ++i) {
-    const ReadRange& range = ranges[i];
-    if (range.table == &table && range.lo <= lo && (!range.hi || (hi && *hi <= *range.hi)))
-      return std::nullopt;
+    ReadRange& range = ranges[i];
+    if (range.table != &table || range.lo > lo || (range.hi && (!hi || *hi > *range.hi))) continue;
+    range.is_shared = true;
+    return std::nullopt;
   }
   ReadRange& range = ranges.emplace_back();
   range.table = &table;
@@ -145,7 +147,7 @@ void ConflictTracker::trim_range(Tracked& tracked, std::size_t place, const Trac
   std::vector<ReadRange>& ranges = tracked.sets->ranges;
   if (tracked.is_widened || place >= ranges.size() || ranges[place].table != &table) return;
   ReadRange& range = ranges[place];
-  if (!range.contains(last_key)) return;
+  if (range.is_shared || !range.contains(last_key)) return;
   if (!tracked.sets->is_unmarked) {
     if (ranges.size() > kTrimLooksMax) return;
     const bool is_shared = std::any_of(ranges.begin(), ranges.end(), [&](const ReadRange& other) {
@@ -378,7 +380,7 @@ Search ConflictTracker::search(const Tracked& tracked, Kept& kept, std::uint64_t
                                Circle& circle) const {
   std::erase_if(kept.sets, [bound](const AccessSets* sets) { return sets->commit_ts < bound; });
   const Search found = find_circle(*tracked.sets, kept.sets, circle);
-  const bool is_known = bound > kept.complete_after && bound >= newest_unknown_;
+  const bool is_known = bound > kept.complete_after && bound > newest_unseen_ && bound >= newest_unknown_;
   return found != Search::circle && !is_known ? Search::too_many : found;
 }
 
@@ -412,27 +414,33 @@ void ConflictTracker::remember_suspect(const Tracked& tracked, std::uint64_t com
 // may be suspected have ended, and had raised the suspicion before.
 bool ConflictTracker::try_commit_reader(Tracked& tracked) {
   AccessSets& sets = *tracked.sets;
-  const bool is_kept =
+  sets.commit_ts = sets.snapshot;
+  const bool is_wanted =
       oldest_.load(std::memory_order_seq_cst) < sets.snapshot && !is_mutant(Mutant::reader_not_kept);
-  if (is_kept) {
-    sets.finish();
-    sets.commit_ts = sets.snapshot;
-    prepare(tracked);
-    if (sets.is_unmarked && tracked.recent.is_too_large()) leave_unmarked(tracked, sets, sets.snapshot);
+  if (is_wanted) {
+    prepare_reader(tracked);
     const std::lock_guard lock(tracked.recent.latch());
     tracked.recent.keep();
   }
   if (!sets.is_unmarked) mark_committed(tracked, sets.snapshot);
-  if (is_unsuspicious(tracked) || is_mutant(Mutant::suspicion_unheeded)) return true;
-  if (is_kept) {
+  if (is_unsuspicious(tracked)) return true;
+  // With the mutex it is kept in any case: what is let pass may be part of a circle later.
+  if (is_wanted) {
     const std::lock_guard lock(tracked.recent.latch());
     tracked.recent.take_back();
   } else {
-    prepare(tracked);
+    prepare_reader(tracked);
   }
   const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
   if (!sets.is_unmarked) tracked.word.store(word & ~Tracked::kCommitted, std::memory_order_release);
   return false;
+}
+
+void ConflictTracker::prepare_reader(Tracked& tracked) {
+  AccessSets& sets = *tracked.sets;
+  sets.finish();
+  prepare(tracked);
+  if (sets.is_unmarked && tracked.recent.is_too_large()) leave_unmarked(tracked, sets, sets.snapshot);
 }
 
 // Before it is kept. What the one that goes for it has read becomes marks, while somebody may ask for them:

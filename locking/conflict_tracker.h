@@ -12,7 +12,7 @@
 // having read everything; what an active one has read by keys becomes the tables that they are in.
 //
 // Threads: any; one at a time for one transaction. Functions marked (commit mutex) need that of txn/core.h.
-// Order: leaf > nothing of this; commit mutex > buckets, table's mutex, latch of RecentCommits.
+// Order: leaf > nothing of this; commit mutex > latches of RecentCommits > buckets, tables' latches.
 #pragma once
 
 #include <atomic>
@@ -94,6 +94,9 @@ class ConflictTracker {
   static void inform(const MetReaders& readers, std::uint64_t commit_ts);
   // One that is not tracked, and whose reads are not known, commits (commit mutex).
   void commit_unknown(std::uint64_t commit_ts) noexcept { newest_unknown_ = commit_ts; }
+  // One commits that found nobody tracked who may write: of those that began meanwhile some may have met what
+  // it wrote, and nothing of it is kept (commit mutex).
+  void commit_unseen(std::uint64_t commit_ts) noexcept { newest_unseen_ = commit_ts; }
   // One that is not tracked commits: what it has read with locks, and has written, is told (commit mutex, if
   // it wrote). Its locks go after that.
   void commit_untracked(Tracked& place);
@@ -174,6 +177,7 @@ class ConflictTracker {
   void remember_pivot(const Pivot& pivot);
   void look_for_oldest();
   void prepare(Tracked& place);
+  void prepare_reader(Tracked& tracked);
   void leave_unmarked(Tracked& place, const AccessSets& sets, std::uint64_t ts);
   // Its own thread alone changes its word.
   static void mark_committed(Tracked& tracked, std::uint64_t ts) noexcept {
@@ -209,6 +213,7 @@ class ConflictTracker {
   std::deque<Pivot> pivots_;      // in the order of their commits
   Pivot lost_pivots_{kNever, 0};  // the first and the last of those that are not listed
   std::uint64_t newest_unknown_ = 0;
+  std::uint64_t newest_unseen_ = 0;
   // Commits up to this one may be part of a structure that was let pass, for it closed no circle then; the
   // circles that it can still be part of have no member that committed before `passed_bound_`.
   std::uint64_t passed_until_ = 0;

@@ -32,8 +32,9 @@ std::int64_t KeyReads::enter(Tracked& reader, std::uint64_t hash, std::uint64_t 
   const std::int64_t more = bucket.drop(oldest);
   is_new = true;
   for (std::size_t i = 0; i < bucket.size() && is_new; ++i) {
-    const Mark& mark = bucket.at(i);
+    Mark& mark = bucket.at(i);
     is_new = mark.hash != hash || mark.is_committed() || mark.reader() != &reader;
+    if (!is_new) mark.set_repeated();
   }
   if (!is_new) return more;
   bucket.add(Mark(hash, reader));

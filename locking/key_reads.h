@@ -4,11 +4,11 @@
 // that have: one mark for all of them. A key is known by 64 bits of its hash (access_sets.h).
 //
 // Invariants:
-//   1. A mark is entered before its key is read; a writer writes the row and looks for marks before it
-//   commits.
-//      Both take the bucket's latch: the later one sees the other (README.md).
+//   1. A mark is entered before its key is read; a writer writes the row, and looks for marks before it
+//      commits. Both take the bucket's latch: the later one sees the other (README.md).
 //   2. When a transaction commits, its marks become those of committed ones in the same hold of the bucket's
-//      latch. They are dropped once everybody active has a snapshot that is as new.
+//      latch, but for those of keys that it has written itself, which go (tracked.h). They are dropped once
+//      everybody active that may write has a snapshot that is as new.
 //
 // A bucket is one cache line, as long as it has no more than three marks.
 //
@@ -46,8 +46,8 @@ class KeyReads {
   std::int64_t drop(std::uint64_t oldest);
 
   // Who is about to commit has written the key: calls `visit(Tracked&)` for each other one that has read it
-  // and is active, and raises `newest` to the last commit of the rest. Its own mark is taken out; whether
-  // there was one is returned. Under the bucket's latch.
+  // and is active, and raises `newest` to the last commit of the rest. Its own mark is taken out, if it is
+  // of that key alone; whether it was is returned. Under the bucket's latch.
   template <typename Visit>
   bool visit(std::uint64_t hash, const Tracked& writer, std::uint64_t& newest, const Visit& visit) {
     Bucket& bucket = bucket_of(hash);
@@ -59,7 +59,7 @@ class KeyReads {
       if (mark.is_committed()) {
         if (mark.ts() > newest) newest = mark.ts();
       } else if (mark.reader() == &writer) {
-        own = i;
+        if (!mark.is_repeated()) own = i;
       } else {
         visit(*mark.reader());
       }
@@ -80,7 +80,10 @@ class KeyReads {
     Mark(std::uint64_t of, std::uint64_t ts) : hash(of), word_(ts << 1 | 1) {}
     [[nodiscard]] bool is_committed() const noexcept { return (word_ & 1) != 0; }
     [[nodiscard]] std::uint64_t ts() const noexcept { return word_ >> 1; }
-    [[nodiscard]] Tracked* reader() const noexcept { return reinterpret_cast<Tracked*>(word_); }
+    [[nodiscard]] Tracked* reader() const noexcept { return reinterpret_cast<Tracked*>(word_ & ~kRepeated); }
+    // Read once more: the same key, or another one that has its hash.
+    [[nodiscard]] bool is_repeated() const noexcept { return (word_ & kRepeated) != 0; }
+    void set_repeated() noexcept { word_ |= kRepeated; }
     [[nodiscard]] bool is_over(std::uint64_t oldest) const noexcept {
       return is_committed() && ts() <= oldest;
     }
@@ -88,6 +91,7 @@ class KeyReads {
     std::uint64_t hash = 0;
 
    private:
+    static constexpr std::uint64_t kRepeated = 2;  // no address has it either
     std::uint64_t word_ = 0;
   };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+
 namespace isolith::locking {
 namespace {
 
@@ -41,7 +43,10 @@ void RecentCommits::prepare() {
 
 // What it clears is not kept, so nobody looks at it.
 AccessSets& RecentCommits::next() noexcept {
-  if (current().is_kept.load(std::memory_order_relaxed)) at_ = next_place();
+  if (current().is_kept.load(std::memory_order_relaxed)) {
+    at_ = next_place();
+    CHECK(places_[at_] != nullptr && !current().is_kept.load(std::memory_order_relaxed), "it was prepared");
+  }
   current().clear();
   return current();
 }

@@ -2,7 +2,8 @@
 // for one transaction after another, never freed while the database lives.
 //
 // Invariants:
-//   1. `word` has the number of transactions that ended here, and a bit from the commit of this one on.
+//   1. `word` has the number of transactions that ended here, those without marks not counted, and a bit from
+//      the commit of this one on.
 //   2. A mark of a transaction (key_reads.h, tracked_ranges.h) is taken out, or made one of committed
 //      transactions, before its number is raised.
 //   3. `leaves` is set before `kCommitted`.

@@ -41,6 +41,7 @@ TableInfo* Core::find_table(TransactionState& state, const Table& handle, Status
     note_table(state, *info);
   if (!usable) [[unlikely]] {
     note_absence(state);
+    if (state.is_tracking()) state.tracked->sets->reads_all = true;  // it comes before who makes it
     status = Status(StatusCode::not_found,
                     creator == 0 ? "the table was dropped" : "the table is not committed yet");
     return nullptr;

@@ -143,6 +143,8 @@ Status Core::commit_in_order(TransactionState& state, const locking::MetReaders&
     tracker_.commit(*state.tracked, id, raw(ts));
   } else if (is_seen) {
     commit_access(state, ts);
+  } else {
+    tracker_.commit_unseen(raw(ts));
   }
   if (state.changes_tables) publish_tables(state, ts);
   // Then the time moves on, so that a snapshot taken now contains it.

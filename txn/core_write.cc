@@ -258,9 +258,10 @@ Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status
 }
 
 // The row is of one that is in progress. Whichever way that ends, what lies below may have been committed
-// after the snapshot: there is nothing to wait for.
+// after the snapshot: there is nothing to wait for. Who would not wait is told that the row is locked.
 bool Core::fails_anyway(TransactionState& state, const Change& change, Status& status) {
-  if (state.view != ReadView::snapshot || is_mutant(Mutant::write_conflict_missed)) return false;
+  if (state.view != ReadView::snapshot || change.if_locked != IfLocked::wait) return false;
+  if (is_mutant(Mutant::write_conflict_missed)) return false;
   TransactionId below = kNoTransaction;
   (void)versions_.find(change.table.id, change.key, [&](const mvcc::Version& version) {
     if (version.superseder != change.met) return true;

@@ -83,24 +83,29 @@ Answer Model::fail(std::uint64_t id, ConflictReason reason) {
   return {StatusCode::conflict, reason};
 }
 
+// First updater wins, also where somebody is about to change it once more. Who stood in line then does not
+// know of it before he looks again, and may be a victim meanwhile.
 std::optional<Answer> Model::meet(std::uint64_t id, const Key& key, Doubt doubt) {
   const std::uint64_t holder = owner(key);
   if (holder == id) return std::nullopt;
-  if (holder != 0) return stand_in_line(id, key);
-  // First updater wins.
+  const bool is_victim = holder != 0 && deadlocked_;
+  if (!is_victim && can_only_fail(id, key, doubt)) return fail(id, ConflictReason::write_conflict);
+  return holder != 0 ? stand_in_line(id, key, doubt) : std::nullopt;
+}
+
+bool Model::can_only_fail(std::uint64_t id, const Key& key, Doubt doubt) const {
   const Transaction& transaction = transactions_.at(id);
-  if (transaction.level != Level::snapshot) return std::nullopt;
+  if (transaction.level != Level::snapshot) return false;
   const auto is_since = [&](const std::map<Key, std::uint64_t>& commits) {
     const auto commit = commits.find(key);
     return commit != commits.end() && commit->second > transaction.snapshot;
   };
-  if (is_since(changed_) || (doubt == Doubt::changed && is_since(in_doubt_)))
-    return fail(id, ConflictReason::write_conflict);
-  return std::nullopt;
+  return is_since(changed_) || (doubt == Doubt::changed && is_since(in_doubt_));
 }
 
-// Whom the transaction waits for at the key, if anybody: the owner, and whoever came before it.
-std::optional<Answer> Model::stand_in_line(std::uint64_t id, const Key& key) {
+// Whom the transaction waits for at the key, if anybody: the owner, and whoever came before it. Where nobody
+// owns it those that came only to fail do not count.
+std::optional<Answer> Model::stand_in_line(std::uint64_t id, const Key& key, Doubt doubt) {
   const std::uint64_t holder = owner(key);
   if (holder == id) return std::nullopt;
   for (;;) {
@@ -108,7 +113,10 @@ std::optional<Answer> Model::stand_in_line(std::uint64_t id, const Key& key) {
     const auto own = std::find(line.begin(), line.end(), id);
     pending_ = {key, {}};
     if (holder != 0) pending_.edges.push_back({holder, false});
-    if (own != line.begin() && !passes_.contains(id)) pending_.edges.push_back({*std::prev(own), true});
+    const bool has_some_before = std::any_of(line.begin(), own, [&](std::uint64_t other) {
+      return holder != 0 || !can_only_fail(other, key, doubt);
+    });
+    if (has_some_before && !passes_.contains(id)) pending_.edges.push_back({*std::prev(own), true});
     if (pending_.edges.empty()) return std::nullopt;
     if (own == line.end()) line.push_back(id);
     if (deadlocked_ && std::any_of(circles_.begin(), circles_.end(),
@@ -178,7 +186,7 @@ Answer Model::write(std::uint64_t id, const Call& call, const Key& key, Doubt do
   const bool erases = call.kind == Kind::erase || call.kind == Kind::erase_range;
   if (call.kind == Kind::insert && now) return leave_line(id), Answer{StatusCode::already_exists};
   if (erases && !now) return leave_line(id), Answer{StatusCode::not_found};
-  if (const std::optional<Answer> refused = stand_in_line(id, key)) return *refused;
+  if (const std::optional<Answer> refused = stand_in_line(id, key, doubt)) return *refused;
   own(id, key);
   if (call.kind == Kind::get_for_update) return {now ? StatusCode::ok : StatusCode::not_found, {}, now};
   transaction.work.writes[key] = erases ? Value() : Value(call.value);

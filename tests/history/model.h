@@ -131,7 +131,8 @@ class Model {
 
   // What a write meets in the row, or nothing; and what it meets in the line. Neither takes a lock.
   std::optional<Answer> meet(std::uint64_t id, const Key& key, Doubt doubt);
-  std::optional<Answer> stand_in_line(std::uint64_t id, const Key& key);
+  std::optional<Answer> stand_in_line(std::uint64_t id, const Key& key, Doubt doubt);
+  [[nodiscard]] bool can_only_fail(std::uint64_t id, const Key& key, Doubt doubt) const;
   bool find_circle(std::uint64_t from, std::uint64_t at, const std::vector<Edge>& edges,
                    std::set<std::uint64_t>& seen, std::vector<Step>& path) const;
   bool opens_softly(std::uint64_t id, const std::vector<Step>& circle);

@@ -3,6 +3,8 @@
 
 #include <thread>
 
+#include "locking/key_locks.h"
+#include "locking/table_locks.h"
 #include "tests/locking/locks_fixture.h"
 
 namespace isolith::testing {
@@ -145,6 +147,48 @@ TEST_F(LinesTest, WhoDoesNotWaitIsToldSoWhereHeWouldPassTheLineInVain) {
   run("A1 B1 B2 C1 A2 A3 B3 C2");
   EXPECT_EQ(answer(a, 2), "busy") << text();
   EXPECT_EQ(answer(b, 2), "v");
+}
+
+// Whichever way the one ends that is writing the row, what it writes over is too new.
+TEST_F(LinesTest, AWriterThatWouldFailAnywayDoesNotWait) {
+  for (const bool waits_for_rows : {true, false}) {
+    open({});
+    const auto a = session(Isolation::snapshot);
+    const auto b = session(Isolation::snapshot);
+    const auto c = session(Isolation::snapshot);
+    get(a, "c");
+    waits_for_rows ? put(a, "a") : get_for_update(a, "a", IfLocked::fail);
+    commit(a);
+    put(b, "a");
+    commit(b);
+    put(c, "a");
+    abort(c);
+    run("A1 B1 B2 C1 A2 A3 C2");
+    EXPECT_FALSE(waited(a, 2));
+    EXPECT_EQ(answer(a, 2), waits_for_rows ? "conflict/write_conflict" : "busy") << text();
+    EXPECT_EQ(answer(a, 3), waits_for_rows ? "aborted" : "") << text();
+  }
+}
+
+// Who stands in line and can only fail is in nobody's way.
+TEST(LineTest, NobodyWaitsBehindAWriterThatCanOnlyFail) {
+  locking::KeyLocks keys;
+  locking::TableLocks table;
+  const locking::KeyPlace place{table, TableId{1}, "k", locking::hash_of(TableId{1}, "k")};
+  locking::Owner waiter;
+  locking::Owner other;
+  locking::Request request;
+  request.owner = &waiter;
+  request.table_locks = &table;
+  request.key = place.key;
+  request.hash = place.hash;
+  request.fails_above = 5;
+  keys.stand_in_line(request, place);
+  EXPECT_FALSE(keys.may_write(other, place, false, nullptr, 0));
+  EXPECT_FALSE(keys.may_write(other, place, false, nullptr, 5));
+  EXPECT_TRUE(keys.may_write(other, place, false, nullptr, 6));
+  keys.leave_line(request);
+  EXPECT_TRUE(keys.may_write(other, place, false, nullptr, 0));
 }
 
 TEST_F(LinesTest, ATakenTableNameThatWasMetStaysTaken) {

@@ -86,6 +86,8 @@ constexpr std::array kMutants = {
           "what a locking level has read is not told to the others"},
     Named{Mutant::reads_from_unseen, "reads_from_unseen",
           "a circle is not seen where one reads what another wrote"},
+    Named{Mutant::reader_not_kept, "reader_not_kept",
+          "what one has read that only reads is forgotten when it commits"},
     Named{Mutant::safe_too_early, "safe_too_early",
           "a snapshot is taken for safe while those that decide about it are active"},
     Named{Mutant::test_before_commit, "test_before_commit",

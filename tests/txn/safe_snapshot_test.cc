@@ -131,6 +131,98 @@ TEST_F(SafeSnapshotTest, AReaderBesideAPivotIsNeverSafe) {
   EXPECT_EQ(reader.commit().reason(), ConflictReason::serialization);
 }
 
+// ---- what one has read that only reads, and that has ended before the pivot ----
+
+class EndedReaderTest : public SafeSnapshotTest {
+ protected:
+  // The pivot has read what the writer, which has committed, wrote over.
+  EndedReaderTest() {
+    pivot_.emplace(*database_->begin());
+    EXPECT_TRUE(pivot_->get(table_, "x").ok());
+    Transaction writer = *database_->begin();
+    EXPECT_TRUE(writer.put(table_, "x", "1").ok());
+    EXPECT_TRUE(writer.commit().ok());
+  }
+  void read(const std::string& key) {
+    Transaction reader = *database_->begin(to_read());
+    (void)reader.get(table_, key);
+    EXPECT_TRUE(reader.commit().ok());
+  }
+  ConflictReason reason_of_pivot(const std::string& writes) {
+    EXPECT_TRUE(pivot_->put(table_, writes, "1").ok());
+    return pivot_->commit().reason();
+  }
+  std::optional<Transaction> pivot_;
+};
+
+TEST_F(EndedReaderTest, IsSeen) {
+  read("y");
+  EXPECT_EQ(reason_of_pivot("y"), ConflictReason::none) << "it has not read what the writer wrote";
+}
+
+TEST_F(EndedReaderTest, IsSeenWhereItClosesACircle) {
+  {
+    Transaction reader = *database_->begin(to_read());
+    EXPECT_EQ(*reader.get(table_, "x"), "1");
+    EXPECT_EQ(*reader.get(table_, "y"), "0");
+    EXPECT_TRUE(reader.commit().ok());
+  }
+  EXPECT_EQ(reason_of_pivot("y"), ConflictReason::serialization);
+}
+
+TEST_F(EndedReaderTest, IsSeenByItsMarksWhenItsSetIsGone) {
+  read("y");
+  for (int i = 0; i < 100; ++i) read("z");
+  EXPECT_EQ(reason_of_pivot("y"), ConflictReason::serialization) << "nobody knows what else it has read";
+}
+
+TEST_F(EndedReaderTest, IsSeenByRangesWhenItsSetIsGone) {
+  {
+    Transaction reader = *database_->begin(to_read());
+    Cursor rows = *reader.cursor(table_, {"y", "yy"});
+    rows.seek_first();
+    EXPECT_TRUE(rows.valid());
+    rows.next();
+    EXPECT_TRUE(reader.commit().ok());
+  }
+  for (int i = 0; i < 100; ++i) read("z");
+  EXPECT_EQ(reason_of_pivot("yx"), ConflictReason::serialization);
+}
+
+TEST_F(EndedReaderTest, HarmsNobodyWhoseRowsItHasNotReadWhenItsSetIsGone) {
+  read("y");
+  for (int i = 0; i < 100; ++i) read("z");
+  EXPECT_EQ(reason_of_pivot("w"), ConflictReason::none);
+}
+
+TEST_F(EndedReaderTest, IsSeenWhenItHasReadTooMuchToBeKept) {
+  {
+    Transaction other = *database_->begin();  // from before the reader: so that it stays tracked
+    commit_one();
+    Transaction reader = *database_->begin(to_read());
+    EXPECT_EQ(*reader.get(table_, "y"), "0");
+    for (int i = 0; i < 5000; ++i) (void)reader.get(table_, "none" + std::to_string(i));
+    EXPECT_TRUE(reader.commit().ok());
+  }
+  EXPECT_EQ(reason_of_pivot("y"), ConflictReason::serialization);
+}
+
+// Its slot has kept nothing before, and nobody has an older snapshot by the time that it commits.
+TEST_F(SafeSnapshotTest, AReaderIsTestedWhereNobodyWillLookForIt) {
+  Transaction reader = *database_->begin(to_read());
+  Transaction second = *database_->begin(to_read());  // tracked, and in a slot that is new
+  ASSERT_EQ(*second.get(table_, "x"), "0");
+  Transaction pivot = *database_->begin();
+  ASSERT_TRUE(pivot.get(table_, "y").ok());
+  Transaction writer = *database_->begin();
+  ASSERT_TRUE(writer.put(table_, "y", "1").ok());
+  ASSERT_TRUE(writer.commit().ok());
+  ASSERT_TRUE(pivot.put(table_, "x", "1").ok());
+  ASSERT_TRUE(pivot.commit().ok());
+  for (int i = 0; i < 100; ++i) commit_one();
+  EXPECT_TRUE(second.commit().ok()) << "it comes before the pivot, and the writer before nobody";
+}
+
 TEST_F(SafeSnapshotTest, ADeferrableOneBeginsAtOnceWhereNobodyWrites) {
   Transaction reader = *database_->begin(to_read(true));
   EXPECT_TRUE(reader.get(table_, "x").ok());

@@ -346,6 +346,31 @@ TEST_P(SerializableCaseTest, ACursorThatStopsEarlyKeepsWhatOthersOfItsTransactio
   }
 }
 
+// The range of a cursor that is still open has the other in it, and then the cursor is left early.
+TEST_P(SerializableCaseTest, ACursorThatIsLeftKeepsWhatOthersHaveReadWhileItStood) {
+  for (const bool forward : {true, false}) {
+    for (const std::string written : {"c", "dd", "e"}) {
+      SCOPED_TRACE((forward ? "forward, " : "backward, ") + written + " written");
+      fill(table_, {"b", "c", "d", "e", "g"});
+      Player& a = player();
+      Player& b = player();
+      a.call([&](Transaction& t, std::string&) {
+        Cursor outer = *t.cursor(table_, {"a", "h"});
+        forward ? outer.seek_first() : outer.seek_last();
+        Cursor inner = *t.cursor(table_, {"c", "f"});
+        for (inner.seek_first(); inner.valid(); inner.next()) {
+        }
+        return inner.status();
+      });
+      b.get(other_, "x");
+      a.put(other_, "x");
+      b.put(written);
+      expect_one_fails({&a, &b});
+      players_.clear();
+    }
+  }
+}
+
 // An insertion or an erasing that is refused has read the key; here what another one has done to it.
 TEST_P(SerializableCaseTest, ARefusedInsertionOrErasingHasReadWhatItMet) {
   for (const bool inserts : {true, false}) {
