@@ -402,6 +402,8 @@ void ConflictTracker::remember_pivot(const Pivot& pivot) {
 void ConflictTracker::remember_suspect(const Tracked& tracked, std::uint64_t commit_ts, bool wrote) {
   if (wrote && tracked.first_out_ts != kNever) remember_pivot({tracked.first_out_ts, commit_ts});
   if (tracked.bound_ts == kNever) return;
+  // A bound from long ago would reach behind what is kept.
+  look_for_oldest();
   if (passed_until_ <= oldest_of_all_.load(std::memory_order_relaxed)) passed_bound_ = kNever;
   passed_until_ = std::max(passed_until_, commit_ts);
   passed_bound_ = std::min(passed_bound_, tracked.bound_ts);
