@@ -59,14 +59,14 @@ Tracked& ConflictTracker::make_place() {
 void ConflictTracker::begin(Tracked& tracked, bool is_read_only) {
   AccessSets& sets = *tracked.sets;
   if (!sets.writes.empty() || sets.writes_all) sets.clear();  // of one that could not be logged
-  tracked.sets->is_unmarked = is_read_only && test_ == ConflictTest::circle;
+  sets.is_unmarked = is_read_only && test_ == ConflictTest::circle;
   tracked.is_widened = false;
   tracked.first_out_ts = tracked.bound_ts = kNever;
   if (is_read_only) {
     tracked.reads = 0;
     tracked.look_at = kFirstLook;
   }
-  if (!tracked.sets->is_unmarked) {
+  if (!sets.is_unmarked) {
     tracked.out_ts.store(kNever, std::memory_order_relaxed);
     tracked.overwriters.clear();
     tracked.written.clear();
@@ -277,30 +277,19 @@ std::uint64_t ConflictTracker::first_out_of(Tracked& tracked, std::uint64_t& bou
   return first;
 }
 
-// Of all that may be the middle of three with the third in this snapshot, and that are not in it: the first
-// of their thirds.
-std::uint64_t ConflictTracker::first_out_before(std::uint64_t snapshot) const {
+// Of all that may be the middle of three with the third in the reader's snapshot, and that are not in it: the
+// first of their thirds. With `kept`, of those alone that it comes before, or may.
+std::uint64_t ConflictTracker::first_out_before(const AccessSets& reader, const Kept* kept) const {
   std::uint64_t first = kNever;
-  const auto meet = [&](const Pivot& pivot) {
-    if (pivot.commit_ts > snapshot && pivot.out_ts <= snapshot) first = std::min(first, pivot.out_ts);
-  };
-  meet(lost_pivots_);
-  for (auto pivot = pivots_.rbegin(); pivot != pivots_.rend() && pivot->commit_ts > snapshot; ++pivot) {
-    meet(*pivot);
-  }
-  return first;
-}
-
-// The same, of those alone that the one who only reads comes before, or may.
-std::uint64_t ConflictTracker::first_out_behind(const Tracked& tracked, const Kept& kept) const {
-  const AccessSets& reader = *tracked.sets;
-  std::uint64_t first = kNever;
-  const auto meet = [&](const Pivot& pivot, bool is_known) {
-    if (pivot.commit_ts <= reader.snapshot || pivot.out_ts >= first || pivot.out_ts > reader.snapshot) return;
-    const auto at = std::find_if(kept.sets.begin(), kept.sets.end(), [&](const AccessSets* sets) {
+  const auto comes_before_it = [&](const Pivot& pivot) {
+    const auto at = std::find_if(kept->sets.begin(), kept->sets.end(), [&](const AccessSets* sets) {
       return sets->commit_ts == pivot.commit_ts && (sets->writes_all || !sets->writes.empty());
     });
-    if (!is_known || at == kept.sets.end() || comes_before(reader, **at)) first = pivot.out_ts;
+    return at == kept->sets.end() || comes_before(reader, **at).has_value();
+  };
+  const auto meet = [&](const Pivot& pivot, bool is_listed) {
+    if (pivot.commit_ts <= reader.snapshot || pivot.out_ts > reader.snapshot || pivot.out_ts >= first) return;
+    if (kept == nullptr || !is_listed || comes_before_it(pivot)) first = pivot.out_ts;
   };
   meet(lost_pivots_, false);
   for (auto pivot = pivots_.rbegin(); pivot != pivots_.rend() && pivot->commit_ts > reader.snapshot;
@@ -323,8 +312,7 @@ Circle ConflictTracker::unknown_circle(const Tracked& tracked, std::string_view 
 
 std::optional<Circle> ConflictTracker::test(Tracked& tracked, std::uint64_t commit_ts, bool wrote) {
   AccessSets& sets = *tracked.sets;
-  if (!wrote) sets.finish();
-  sets.commit_ts = wrote ? commit_ts : sets.snapshot;
+  if (wrote) sets.commit_ts = commit_ts;
   std::uint64_t bound = kNever;
   tracked.first_out_ts = tracked.bound_ts = kNever;
   const bool is_plain = test_ == ConflictTest::dangerous_structure;
@@ -333,8 +321,11 @@ std::optional<Circle> ConflictTracker::test(Tracked& tracked, std::uint64_t comm
     tracked.first_out_ts = first_out_of(tracked, bound, wrote);
     if (tracked.first_out_ts == kNever) return std::nullopt;
   } else {
-    bound = first_out_before(sets.snapshot);
-    if (bound != kNever) bound = first_out_behind(tracked, look_at_kept(tracked));
+    bound = first_out_before(sets, nullptr);
+    if (bound != kNever) {
+      const Kept kept = look_at_kept(tracked);
+      bound = first_out_before(sets, &kept);
+    }
   }
   const bool was_let_pass = sets.snapshot < passed_until_ && !is_plain;
   if (was_let_pass) bound = std::min(bound, passed_bound_);

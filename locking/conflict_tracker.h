@@ -85,7 +85,7 @@ class ConflictTracker {
     if (tracked.first_out_ts != kNever || tracked.bound_ts != kNever) [[unlikely]]
       remember_suspect(tracked, commit_ts, wrote);
     AccessSets& sets = *tracked.sets;
-    sets.commit_ts = wrote ? commit_ts : sets.snapshot;
+    if (wrote) sets.commit_ts = commit_ts;
     tracked.recent.keep();
     const bool leaves_commit = wrote && !base::is_mutant(base::Mutant::writer_taken_for_reader);
     if (!sets.is_unmarked) mark_committed(tracked, leaves_commit ? commit_ts : sets.snapshot);
@@ -157,8 +157,8 @@ class ConflictTracker {
   static constexpr std::size_t kPlacesMax = 65536;
   static constexpr std::size_t kPivotsMax = 65536;
   static constexpr std::size_t kOverwritersMax = 4096;
-  static constexpr std::int64_t kTellBytes =
-      4096;  // that one may have without counting them in the sum of all
+  // That one may have without counting them in the sum of all.
+  static constexpr std::int64_t kTellBytes = 4096;
 
   template <typename Visit>
   void visit_readers(const AccessSets& writes, Tracked& own, std::uint64_t& newest, const Visit& visit);
@@ -167,8 +167,7 @@ class ConflictTracker {
   Kept look_at_kept(const Tracked& tracked);
   Readers look_for_readers(Tracked& tracked, const Kept& kept);
   std::uint64_t first_out_of(Tracked& tracked, std::uint64_t& bound, bool wrote) const;
-  std::uint64_t first_out_before(std::uint64_t snapshot) const;
-  std::uint64_t first_out_behind(const Tracked& tracked, const Kept& kept) const;
+  std::uint64_t first_out_before(const AccessSets& reader, const Kept* kept) const;
   Search search(const Tracked& tracked, Kept& kept, std::uint64_t bound, Circle& circle) const;
   static Circle unknown_circle(const Tracked& tracked, std::string_view rule);
   void note_table(TrackedRanges& table);

@@ -37,14 +37,12 @@ void ConflictTracker::widen(Tracked& tracked) {
       tracked.tables.push_back(range.table);
     }
   }
-  for (TrackedRanges* const table : tracked.tables) {
-    if (sets.is_unmarked) break;
-    note_table(*table);
-    table->enter(tracked, {}, std::nullopt);
-  }
-  for (const std::uint64_t hash : sets.reads) {
-    if (sets.is_unmarked) break;
-    keys_->give_up(tracked, hash);
+  if (!sets.is_unmarked) {
+    for (TrackedRanges* const table : tracked.tables) {
+      note_table(*table);
+      table->enter(tracked, {}, std::nullopt);
+    }
+    for (const std::uint64_t hash : sets.reads) keys_->give_up(tracked, hash);
   }
   sets.reads = {};
   sets.read_bits = 0;
@@ -86,7 +84,6 @@ void ConflictTracker::fold() {
 // somebody in the snapshot wrote over (README.md). Whoever begins from now on has a snapshot that is as new.
 bool ConflictTracker::has_pending(const Tracked& tracked, std::vector<std::uint64_t>* numbers) const {
   if (is_mutant(Mutant::safe_too_early)) return false;
-  bool has_some = false;
   for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
     const Tracked& place = *places_[i].load(std::memory_order_acquire);
     const std::uint64_t word = place.active.load(std::memory_order_seq_cst);
@@ -95,13 +92,12 @@ bool ConflictTracker::has_pending(const Tracked& tracked, std::vector<std::uint6
     if (!active.may_write || active.snapshot >= tracked.sets->snapshot) continue;
     if (numbers == nullptr) return true;
     numbers->push_back(place.number.load(std::memory_order_relaxed));
-    has_some = true;
   }
-  return has_some;
+  return numbers != nullptr && !numbers->empty();
 }
 
 bool ConflictTracker::is_safe(const Tracked& tracked) const {
-  return first_out_before(tracked.sets->snapshot) == kNever;
+  return first_out_before(*tracked.sets, nullptr) == kNever;
 }
 
 }  // namespace isolith::locking

@@ -1,7 +1,6 @@
 #include "mvcc/version_store.h"
 
 #include <algorithm>
-#include <cstring>
 #include <thread>
 
 #include "base/bytes.h"
