@@ -21,7 +21,9 @@ bool has_read(const AccessSets& reader, const AccessSets& writer, const WrittenK
 // A key of the writer's that the reader has read.
 std::optional<WayBefore> find_read(const AccessSets& reader, const AccessSets& writer, Dependency kind) {
   if (writer.writes.empty() && !writer.writes_all) return std::nullopt;
-  const bool has_read_some = reader.reads_all || !reader.reads.empty() || !reader.ranges.empty();
+  // Of what it wrote, too, it may have read something (core_serializable.cc).
+  const bool has_read_some = reader.reads_all || !reader.reads.empty() || !reader.ranges.empty() ||
+                             reader.writes_all || !reader.writes.empty();
   if (writer.writes_all && has_read_some) return WayBefore{kind, {}, {}};
   if (reader.reads_all && !writer.writes.empty()) {
     return WayBefore{kind, writer.writes.front().table_id, writer.key_of(writer.writes.front())};

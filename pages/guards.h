@@ -64,6 +64,10 @@ class OptimisticGuard {
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
   [[nodiscard]] bool held() const noexcept { return entry_ != nullptr; }
 
+  // Whether a page that was read is as it was then.
+  static bool is_unchanged(PageCache& cache, PageId id, std::uint64_t version) noexcept {
+    return cache.table()[id].latch.validate(version);
+  }
   // True when everything read so far is of one moment.
   [[nodiscard]] bool validate() const noexcept { return entry_->latch.validate(version_); }
 

@@ -147,6 +147,8 @@ class Core {
     bool locked = false;
     TransactionId writer{};      // of the version, if there is one
     TransactionId superseder{};  // who replaced it, or what is not there, after the snapshot
+    PageId leaf = kNoPage;       // where it was read without a latch
+    std::uint64_t leaf_version = 0;
     btree::ChainReference chain;
   };
 
@@ -177,8 +179,8 @@ class Core {
   mvcc::ReadRule read_rule(const TransactionState& state) const noexcept;
   Status find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
                   Found& found);
-  Status read_value(TransactionState& state, const TableInfo& table, std::string_view key,
-                    std::string& value);
+  Status read_value(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
+                    Found& found);
   Status get_value(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value);
   Status find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
                          const mvcc::ReadRule& rule, std::string& value, Found& found);
@@ -250,6 +252,19 @@ class Core {
   void stop_tracking(TransactionState& state);
   locking::AccessSets& access_of(TransactionState& state);
   void track_key(TransactionState& state, const TableInfo& table, std::string_view key);
+  void enter_key(TransactionState& state, const TableInfo& table, std::string_view key);
+  void begin_get(TransactionState& state, std::string_view key) {
+    if (state.last_read.table != nullptr) mark_last_read(state);
+    state.last_read.key = key;
+  }
+  static void end_get(TransactionState& state, const TableInfo& table, const Found& found) noexcept {
+    if (found.leaf == kNoPage) return;
+    state.last_read.table = &table;
+    state.last_read.writer = found.writer;
+    state.last_read.leaf = found.leaf;
+    state.last_read.leaf_version = found.leaf_version;
+  }
+  void mark_last_read(TransactionState& state);
   void note_read(TransactionState& state, const Found& found);
   static bool is_changed_since(const TransactionState& state, const TableInfo& table) noexcept {
     return table.created_ts.load(std::memory_order_relaxed) > raw(state.as_of) ||

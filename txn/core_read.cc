@@ -81,9 +81,15 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
         invisible = true;
       }
     }
+    found.leaf = leaf.id();
+    found.leaf_version = leaf.version();
     return leaf.validate() ? Step::ok : Step::restart;
   }));
-  if (invisible) TRY(find_row_shared(state, table, key, rule, value, found));
+  if (invisible) {
+    found.leaf = kNoPage;
+    if (state.marks_later) enter_key(state, table, key);
+    TRY(find_row_shared(state, table, key, rule, value, found));
+  }
   if (!found.exists) note_absence(state);
   if (found.superseder != kNoTransaction && state.is_tracking()) note_read(state, found);
   if (observer_ != nullptr) [[unlikely]]
@@ -210,10 +216,10 @@ Step Core::read_large(const Found& found, std::uint64_t offset, char* to, std::s
 
 // Its value; a lock is held by then where one is needed. Within `get`, the path that is measured.
 [[gnu::always_inline]] inline Status Core::read_value(TransactionState& state, const TableInfo& table,
-                                                      std::string_view key, std::string& value) {
+                                                      std::string_view key, std::string& value,
+                                                      Found& found) {
   Status status;
   for (pages::Backoff backoff;; backoff.pause()) {
-    Found found;
     TRY(find_row(state, table, key, value, found));
     if (!found.exists) return Status(StatusCode::not_found);
     if (!found.large) [[likely]]
@@ -232,7 +238,8 @@ Step Core::read_large(const Found& found, std::uint64_t offset, char* to, std::s
 
 Status Core::get_value(TransactionState& state, const TableInfo& table, std::string_view key,
                        std::string& value) {
-  return read_value(state, table, key, value);
+  Found found;
+  return read_value(state, table, key, value, found);
 }
 
 Status Core::get(TransactionState& state, const Table& handle, std::string_view key, std::string& value) {
@@ -242,8 +249,11 @@ Status Core::get(TransactionState& state, const Table& handle, std::string_view 
   if (table == nullptr) return status;
   TRY(check_key(key));
   if (state.read_locks != ReadLocks::none) TRY(lock_key(state, *table, key));
-  if (state.is_tracking()) track_key(state, *table, key);
-  return read_value(state, *table, key, value);
+  if (state.is_tracking()) state.marks_later ? begin_get(state, key) : track_key(state, *table, key);
+  Found found;
+  status = read_value(state, *table, key, value, found);
+  if (state.marks_later) end_get(state, *table, found);
+  return status;
 }
 
 Result<std::size_t> Core::get_part(TransactionState& state, const Table& handle, std::string_view key,

@@ -11,6 +11,7 @@ namespace isolith::txn {
 
 using base::is_mutant;
 using base::Mutant;
+using pages::OptimisticGuard;
 
 namespace {
 
@@ -66,6 +67,8 @@ void Core::start_tracking(TransactionState& state) {
   state.tracked = state.place;
   state.as_of = register_snapshot(state, !state.place->sets->is_unmarked);
   state.place->sets->snapshot = raw(state.as_of);
+  state.marks_later = !state.place->sets->is_unmarked && state.read_locks == ReadLocks::none &&
+                      options_.locks.conflict_test == ConflictTest::circle;
 }
 
 // With a snapshot that is safe, if need be a later one.
@@ -136,15 +139,33 @@ Status Core::unsafe_for_long(const TransactionState& state, const std::vector<st
 }
 
 void Core::stop_tracking(TransactionState& state) {
+  state.marks_later = false;
   tracker_.end(*std::exchange(state.tracked, nullptr), false);
 }
 
 // ---- reading ----
 
+// Before it is read.
 void Core::track_key(TransactionState& state, const TableInfo& table, std::string_view key) {
   if (state.read_only) count_reads(state, 1);
-  if (!state.is_tracking()) return;
+  if (state.is_tracking()) enter_key(state, table, key);
+}
+
+void Core::enter_key(TransactionState& state, const TableInfo& table, std::string_view key) {
   tracker_.enter_key(*state.tracked, mvcc::VersionStore::hash_of(table.id, key), table.locks.tracked());
+}
+
+// As if it were read again now, with its mark: from a leaf that has not changed the same would come.
+void Core::mark_last_read(TransactionState& state) {
+  LastRead& last = state.last_read;
+  const TableInfo& table = *std::exchange(last.table, nullptr);
+  enter_key(state, table, last.key);
+  if (OptimisticGuard::is_unchanged(*cache_, last.leaf, last.leaf_version)) return;
+  Found found;
+  std::string value;
+  const Status status = find_row_shared(state, table, last.key, read_rule(state), value, found);
+  if (found.superseder != kNoTransaction) note_read(state, found);
+  if (!status.ok() || !is_snapshot_intact(state)) state.tracked->overwriters_lost = true;
 }
 
 // After the key was entered and read: what it read was replaced.
@@ -206,6 +227,7 @@ locking::AccessSets& Core::access_of(TransactionState& state) {
 
 // Before the commit mutex is taken.
 void Core::find_readers(TransactionState& state, locking::MetReaders& readers) {
+  if (state.last_read.table != nullptr) mark_last_read(state);
   locking::AccessSets& sets = access_of(state);
   collect_access(state, sets);
   sets.finish();
@@ -225,6 +247,7 @@ Status Core::test_serializable(TransactionState& state, Timestamp ts) {
 }
 
 Status Core::commit_tracked_reader(TransactionState& state) {
+  if (state.last_read.table != nullptr) mark_last_read(state);
   describe_access(state, *state.tracked->sets);
   if (tracker_.try_commit_reader(*state.tracked)) return {};
   Status status;

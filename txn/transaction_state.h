@@ -34,6 +34,17 @@ struct SavepointMark {
   std::size_t redo_bytes = 0;
 };
 
+struct TableInfo;
+
+// What a transaction has read last, by its key, and where no mark says so yet (core_serializable.cc).
+struct LastRead {
+  const TableInfo* table = nullptr;  // null: nothing
+  std::string key;
+  TransactionId writer{};  // of what was there
+  PageId leaf = kNoPage;
+  std::uint64_t leaf_version = 0;
+};
+
 // A snapshot as its transaction announces it in one word: never 0.
 struct SnapshotWord {
   Timestamp ts{};
@@ -89,6 +100,8 @@ struct alignas(64) TransactionState {
   locking::Owner owner;                         // what it holds and waits for
   locking::Tracked* tracked = nullptr;          // where what it reads is remembered
   locking::Tracked* place = nullptr;  // for that, and for what others are to see of one at another level
+  bool marks_later = false;           // what it reads by keys gets its mark once it goes on
+  LastRead last_read;
 
   [[nodiscard]] bool is_tracking() const noexcept { return tracked != nullptr; }
 
