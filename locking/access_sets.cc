@@ -7,14 +7,15 @@
 namespace isolith::locking {
 namespace {
 
-constexpr std::size_t kCapacityKept = 4096;  // reads that there is room for when it is used again
+
+constexpr std::size_t kRangesToCompare = 4;
 
 bool has_read(const AccessSets& reader, const AccessSets& writer, const WrittenKey& write) {
   const bool may_be = (reader.read_bits & AccessSets::bit_of(write.hash)) != 0;
   if (may_be && std::binary_search(reader.reads.begin(), reader.reads.end(), write.hash)) return true;
   const std::string_view key = writer.key_of(write);
   return std::any_of(reader.ranges.begin(), reader.ranges.end(), [&](const ReadRange& range) {
-    return range.table == write.table && range.contains(key);
+    return range.table == write.table && reader.contains(range, key);
   });
 }
 
@@ -48,18 +49,15 @@ std::optional<WayBefore> find_overwritten(const AccessSets& a, const AccessSets&
 
 }  // namespace
 
-void AccessSets::clear() noexcept {
-  number = snapshot = commit_ts = 0;
+void AccessSets::clear_rest() noexcept {
   level = kTrackedLevel;
-  if (!own_level.empty()) own_level.clear();
-  if (!label.empty()) label.clear();
-  if (reads.capacity() > kCapacityKept) reads = {};
-  reads.clear();
-  ranges.clear();
-  writes.clear();
-  key_bytes.clear();
-  is_unmarked = reads_all = writes_all = false;
-  read_bits = write_bits = 0;
+  own_level.clear();
+  label.clear();
+  reads = {};
+  ranges = {};
+  writes = {};
+  key_bytes = {};
+  has_rest = false;
 }
 
 // Before there is need of more, what is there twice goes.
@@ -67,6 +65,16 @@ void AccessSets::make_room() {
   std::sort(reads.begin(), reads.end());
   reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
   if (reads.size() >= reads.capacity() / 2) reads.reserve(std::max<std::size_t>(reads.capacity() * 2, 8));
+}
+
+bool has_read_all_of(const AccessSets& a, const AccessSets& b) {
+  if (b.reads_all || !b.reads.empty() || b.ranges.size() > kRangesToCompare) return false;
+  return std::all_of(b.ranges.begin(), b.ranges.end(), [&](const ReadRange& range) {
+    return std::any_of(a.ranges.begin(), a.ranges.end(), [&](const ReadRange& other) {
+      return other.table == range.table && a.lo_of(other) <= b.lo_of(range) &&
+             (!other.has_hi || (range.has_hi && *a.hi_of(other) >= *b.hi_of(range)));
+    });
+  });
 }
 
 std::optional<WayBefore> comes_before(const AccessSets& a, const AccessSets& b) {

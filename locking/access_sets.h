@@ -30,26 +30,32 @@ class TrackedRanges;
 
 enum class Dependency : std::uint8_t { wr, ww, rw };
 
-// [lo, hi); an absent `hi` is the table's end.
+// A place in `AccessSets::key_bytes`.
+struct StoredKey {
+  std::size_t at = 0;
+  std::size_t size = 0;
+};
+
+// From `lo` on up to before `hi`, or to the table's end.
 struct ReadRange {
   TrackedRanges* table = nullptr;
-  std::string lo;
-  std::optional<std::string> hi;
+  StoredKey lo;
+  StoredKey hi;
+  bool has_hi = false;
   bool is_shared = false;  // another read of the same transaction was found to be in it: it keeps its ends
-
-  [[nodiscard]] bool contains(std::string_view key) const noexcept { return key >= lo && (!hi || key < *hi); }
 };
 
 struct WrittenKey {
   std::uint64_t hash = 0;
   TrackedRanges* table = nullptr;
   TableId table_id{};
-  std::uint32_t at = 0;  // of `AccessSets::key_bytes`
-  std::uint32_t size = 0;
+  StoredKey key;
 };
 
 struct alignas(64) AccessSets {
   static constexpr std::string_view kTrackedLevel = "serializable_ssi";  // where nothing else is said
+  static constexpr std::ptrdiff_t kOfEachMax = 4096;
+  static constexpr std::size_t kBytesMax = std::size_t{1} << 20;
 
   // At a level that locks what it reads the snapshot is of the moment of its commit.
   std::uint64_t snapshot = 0;
@@ -62,6 +68,7 @@ struct alignas(64) AccessSets {
   bool is_unmarked = false;  // it said that it only reads: nobody but the search knows what it has read
   bool reads_all = false;    // it may have read anything
   bool writes_all = false;   // it made or dropped a table
+  bool has_rest = false;     // there is more to clear than in most: names, or room for much
 
   std::vector<std::uint64_t> reads;  // hashes of keys; one may be there more than once
   std::vector<ReadRange> ranges;
@@ -73,33 +80,76 @@ struct alignas(64) AccessSets {
   std::string own_level;   // of a policy of the program's own, which may be gone by then
   std::string label;
 
-  void clear() noexcept;
+  // For the next one.
+  void clear() noexcept {
+    if (has_rest) [[unlikely]]
+      clear_rest();
+    snapshot = commit_ts = number = 0;
+    read_bits = write_bits = 0;
+    is_unmarked = reads_all = writes_all = false;
+    reads.clear();
+    ranges.clear();
+    writes.clear();
+    key_bytes.clear();
+  }
   void add_read(std::uint64_t hash) {
     if (reads.size() == reads.capacity()) [[unlikely]]
       make_room();
     reads.push_back(hash);
     read_bits |= bit_of(hash);
   }
+  ReadRange& add_range(TrackedRanges& table, std::string_view lo, std::optional<std::string_view> hi) {
+    ReadRange& range = ranges.emplace_back();
+    range.table = &table;
+    if (!lo.empty()) range.lo = store(lo);
+    if (hi) set_hi(range, *hi);
+    return range;
+  }
+  void set_hi(ReadRange& range, std::string_view hi) {
+    range.hi = store(hi);
+    range.has_hi = true;
+  }
   void add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key) {
-    const auto at = static_cast<std::uint32_t>(key_bytes.size());
-    key_bytes.append(key);
-    writes.push_back({hash, &table, id, at, static_cast<std::uint32_t>(key.size())});
+    writes.push_back({hash, &table, id, store(key)});
     write_bits |= bit_of(hash);
   }
-  [[nodiscard]] std::string_view key_of(const WrittenKey& write) const noexcept {
-    return {key_bytes.data() + write.at, write.size};
+  // Views of what is kept here, until more is added.
+  [[nodiscard]] std::string_view key_of(const WrittenKey& write) const noexcept { return view(write.key); }
+  [[nodiscard]] std::string_view lo_of(const ReadRange& range) const noexcept { return view(range.lo); }
+  [[nodiscard]] std::optional<std::string_view> hi_of(const ReadRange& range) const noexcept {
+    return range.has_hi ? std::optional(view(range.hi)) : std::nullopt;
+  }
+  [[nodiscard]] bool contains(const ReadRange& range, std::string_view key) const noexcept {
+    return key >= lo_of(range) && (!range.has_hi || key < view(range.hi));
+  }
+  StoredKey store(std::string_view key) {
+    const std::size_t at = key_bytes.size();
+    key_bytes.append(key);
+    return {at, key.size()};
   }
   // All is in: sorts what was read.
   void finish() noexcept {
-    if (reads.size() > 1) std::sort(reads.begin(), reads.end());
+    if (reads.end() - reads.begin() > 1) std::sort(reads.begin(), reads.end());
+  }
+  // More than is kept for others to look at; and when it is used again there is to be no room for so much.
+  [[nodiscard]] bool is_large() const noexcept {
+    return reads.end() - reads.begin() > kOfEachMax || ranges.end() - ranges.begin() > kOfEachMax ||
+           writes.end() - writes.begin() > kOfEachMax || key_bytes.size() > kBytesMax;
   }
   [[nodiscard]] static constexpr std::uint64_t bit_of(std::uint64_t hash) noexcept {
     return std::uint64_t{1} << (hash >> 58);
   }
 
  private:
+  [[nodiscard]] std::string_view view(const StoredKey& key) const noexcept {
+    return {key_bytes.data() + key.at, key.size};
+  }
   void make_room();
+  void clear_rest() noexcept;
 };
+
+// Whether A has read all that B has, which has read no more than a few ranges.
+bool has_read_all_of(const AccessSets& a, const AccessSets& b);
 
 // Why A comes before B, and the key (of A's or B's writes); none: it does not, by itself.
 struct WayBefore {

@@ -18,7 +18,6 @@ constexpr std::int64_t kReadBytes = KeyReads::kMarkBytes + sizeof(std::uint64_t)
 constexpr std::uint32_t kLookEvery = 32;     // ends of one place
 constexpr std::size_t kTrimLooksMax = 1024;  // ranges looked at before one is trimmed
 constexpr std::size_t kSameLooksMax = 8;     // and before one is entered
-constexpr std::uint64_t kFirstLook = 64;     // reads, before one looks whether its snapshot is safe
 
 void raise(std::atomic<std::uint64_t>& value, std::uint64_t to) noexcept {
   std::uint64_t now = value.load(std::memory_order_relaxed);
@@ -46,34 +45,6 @@ Tracked& ConflictTracker::make_place() {
   places_[count].store(&place, std::memory_order_release);
   places_count_.store(count + 1, std::memory_order_seq_cst);
   return place;
-}
-
-// ---- a transaction's beginning ----
-
-// Announced before the snapshot is taken, behind a fence (txn/snapshots.cc): who looks for the oldest either
-// sees the announcement, or has looked before, and then the snapshot is not older than what he took for
-// published. Announced before the first read: a writer that does not see it has written before, so that read
-// sees what it wrote.
-//
-// The plain test knows of who has read by marks alone.
-void ConflictTracker::begin(Tracked& tracked, bool is_read_only) {
-  AccessSets& sets = *tracked.sets;
-  if (!sets.writes.empty() || sets.writes_all) sets.clear();  // of one that could not be logged
-  sets.is_unmarked = is_read_only && test_ == ConflictTest::circle;
-  tracked.is_widened = false;
-  tracked.first_out_ts = tracked.bound_ts = kNever;
-  if (is_read_only) {
-    tracked.reads = 0;
-    tracked.look_at = kFirstLook;
-  }
-  if (!sets.is_unmarked) {
-    tracked.out_ts.store(kNever, std::memory_order_relaxed);
-    tracked.overwriters.clear();
-    tracked.written.clear();
-    tracked.overwriters_lost = false;
-  }
-  const Active active{published_.load(std::memory_order_acquire), !is_read_only};
-  tracked.active.store(active.encode(), std::memory_order_release);
 }
 
 // ---- what it reads ----
@@ -117,23 +88,22 @@ void ConflictTracker::note_table(TrackedRanges& table) {
 
 std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, TrackedRanges& table,
                                                         std::string_view lo,
-                                                        const std::optional<std::string>& hi) {
+                                                        std::optional<std::string_view> hi) {
   if (hi && *hi <= lo) return std::nullopt;
-  std::vector<ReadRange>& ranges = tracked.sets->ranges;
+  AccessSets& sets = *tracked.sets;
+  std::vector<ReadRange>& ranges = sets.ranges;
   const std::size_t looks = std::min(ranges.size(), kSameLooksMax);
   for (std::size_t i = ranges.size() - looks; i < ranges.size(); ++i) {
     ReadRange& range = ranges[i];
-    if (range.table != &table || range.lo > lo || (range.hi && (!hi || *hi > *range.hi))) continue;
+    if (range.table != &table || sets.lo_of(range) > lo) continue;
+    if (range.has_hi && (!hi || *hi > *sets.hi_of(range))) continue;
     range.is_shared = true;
     return std::nullopt;
   }
-  ReadRange& range = ranges.emplace_back();
-  range.table = &table;
-  if (!lo.empty()) range.lo = lo;
-  if (hi) range.hi = hi;
-  if (!tracked.sets->is_unmarked) {
+  sets.add_range(table, lo, hi);
+  if (!sets.is_unmarked) {
     note_table(table);
-    table.enter(tracked, range.lo, range.hi);
+    table.enter(tracked, lo, hi);
   }
   const auto bytes = static_cast<std::int64_t>(TrackedRanges::kSegmentBytes + sizeof(ReadRange) + lo.size());
   tracked.bytes += bytes;
@@ -144,27 +114,30 @@ std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, Tracke
 // What other ranges of the same transaction have, too, stays.
 void ConflictTracker::trim_range(Tracked& tracked, std::size_t place, const TrackedRanges& table,
                                  std::string_view last_key, bool is_forward) {
-  std::vector<ReadRange>& ranges = tracked.sets->ranges;
+  AccessSets& sets = *tracked.sets;
+  std::vector<ReadRange>& ranges = sets.ranges;
   if (tracked.is_widened || place >= ranges.size() || ranges[place].table != &table) return;
   ReadRange& range = ranges[place];
-  if (range.is_shared || !range.contains(last_key)) return;
-  if (!tracked.sets->is_unmarked) {
+  if (range.is_shared || !sets.contains(range, last_key)) return;
+  const std::string behind = std::string(last_key) + '\0';
+  if (!sets.is_unmarked) {
     if (ranges.size() > kTrimLooksMax) return;
     const bool is_shared = std::any_of(ranges.begin(), ranges.end(), [&](const ReadRange& other) {
-      return &other != &range && other.table == &table && (!range.hi || other.lo < *range.hi) &&
-             (!other.hi || *other.hi > range.lo);
+      return &other != &range && other.table == &table &&
+             (!range.has_hi || sets.lo_of(other) < *sets.hi_of(range)) &&
+             (!other.has_hi || *sets.hi_of(other) > sets.lo_of(range));
     });
     if (is_shared) return;
     if (is_forward) {
-      range.table->give_up(tracked, std::string(last_key) + '\0', range.hi);
+      range.table->give_up(tracked, behind, sets.hi_of(range));
     } else {
-      range.table->give_up(tracked, range.lo, std::string(last_key));
+      range.table->give_up(tracked, sets.lo_of(range), last_key);
     }
   }
   if (is_forward) {
-    range.hi = std::string(last_key) + '\0';
+    sets.set_hi(range, behind);
   } else {
-    range.lo = last_key;
+    range.lo = sets.store(last_key);
   }
 }
 
@@ -437,12 +410,16 @@ void ConflictTracker::prepare_reader(Tracked& tracked) {
 }
 
 // Before it is kept. What the one that goes for it has read becomes marks, while somebody may ask for them:
-// a search can do without its set, but for knowing that it is not known.
+// a search can do without its set, but for knowing that it is not known. No marks where the one that was kept
+// last has read the same: its snapshot is newer, so whoever would ask for the mark finds that one, or what
+// stands for it once it goes.
 void ConflictTracker::prepare(Tracked& place) {
   const AccessSets* const victim = place.recent.victim();
   if (victim != nullptr && victim->is_unmarked &&
       victim->snapshot > oldest_.load(std::memory_order_relaxed)) {
-    leave_unmarked(place, *victim, victim->snapshot);
+    const AccessSets* const newest = place.recent.newest();
+    const bool is_said = newest != nullptr && newest->is_unmarked && has_read_all_of(*newest, *victim);
+    if (!is_said) leave_unmarked(place, *victim, victim->snapshot);
   }
   place.recent.prepare();
 }
@@ -455,7 +432,7 @@ void ConflictTracker::leave_unmarked(Tracked& place, const AccessSets& sets, std
   std::int64_t segments = 0;
   for (const ReadRange& range : sets.ranges) {
     note_table(*range.table);
-    segments += range.table->leave(nullptr, range.lo, range.hi, ts, oldest);
+    segments += range.table->leave(nullptr, sets.lo_of(range), sets.hi_of(range), ts, oldest);
   }
   if (sets.reads_all) raise_all_read(ts);
   count(place, more * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
@@ -510,14 +487,16 @@ void ConflictTracker::leave_marks(Tracked& tracked, std::uint64_t ts) {
   visit_marked(tracked, [&](std::uint64_t hash) { more += 1 + keys_->leave(&tracked, hash, ts, oldest); });
   std::int64_t segments = 0;
   for (const ReadRange& range : sets.ranges)
-    segments += range.table->leave(&tracked, range.lo, range.hi, ts, oldest);
+    segments += range.table->leave(&tracked, sets.lo_of(range), sets.hi_of(range), ts, oldest);
   tracked.bytes_untold += more * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
                           segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes);
 }
 
 void ConflictTracker::give_up_marks(Tracked& tracked) {
   visit_marked(tracked, [&](std::uint64_t hash) { (void)keys_->give_up(tracked, hash); });
-  for (const ReadRange& range : tracked.sets->ranges) range.table->give_up(tracked, range.lo, range.hi);
+  const AccessSets& sets = *tracked.sets;
+  for (const ReadRange& range : sets.ranges)
+    range.table->give_up(tracked, sets.lo_of(range), sets.hi_of(range));
 }
 
 std::uint64_t ConflictTracker::tracked() const noexcept {

@@ -52,15 +52,38 @@ class ConflictTracker {
 
   // ---- a transaction's beginning ----
 
-  // Before its snapshot is taken, which passes a fence; after that its `sets` have it.
-  void begin(Tracked& tracked, bool is_read_only);
+  // Before its snapshot is taken, which passes a fence (txn/snapshots.cc); after that its `sets` have it.
+  // Who looks for the oldest either sees what is announced here, or has looked before, and then the snapshot
+  // is not older than what he took for published. And a writer that does not see it has written before, so
+  // what it reads has that.
+  void begin(Tracked& tracked, bool is_read_only) {
+    AccessSets& sets = *tracked.sets;
+    if (!sets.writes.empty() || sets.writes_all) [[unlikely]]
+      sets.clear();  // of one that could not be logged
+    tracked.first_out_ts = tracked.bound_ts = kNever;
+    tracked.is_widened = false;
+    // The plain test knows of who has read by marks alone.
+    sets.is_unmarked = is_read_only && test_ == ConflictTest::circle;
+    if (is_read_only) {
+      tracked.reads = 0;
+      tracked.look_at = kFirstLook;
+    }
+    if (!sets.is_unmarked) {
+      tracked.out_ts.store(kNever, std::memory_order_relaxed);
+      tracked.overwriters.clear();
+      tracked.written.clear();
+      tracked.overwriters_lost = false;
+    }
+    const Active active{published_.load(std::memory_order_acquire), !is_read_only};
+    tracked.active.store(active.encode(), std::memory_order_release);
+  }
 
   // ---- what it reads: entered first, then read ----
 
   void enter_key(Tracked& tracked, std::uint64_t hash, TrackedRanges& table);
   // Returns its place among the ranges of the transaction; none: it had read all of it.
   std::optional<std::size_t> enter_range(Tracked& tracked, TrackedRanges& table, std::string_view lo,
-                                         const std::optional<std::string>& hi);
+                                         std::optional<std::string_view> hi);
   // Of the range at that place it has read up to this key, and no farther.
   void trim_range(Tracked& tracked, std::size_t place, const TrackedRanges& table, std::string_view last_key,
                   bool is_forward);
@@ -154,6 +177,7 @@ class ConflictTracker {
     std::vector<const AccessSets*> sets;
     std::uint64_t complete_after = 0;
   };
+  static constexpr std::uint64_t kFirstLook = 64;  // reads, before one looks whether its snapshot is safe
   static constexpr std::size_t kPlacesMax = 65536;
   static constexpr std::size_t kPivotsMax = 65536;
   static constexpr std::size_t kOverwritersMax = 4096;

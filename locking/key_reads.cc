@@ -1,43 +1,50 @@
 #include "locking/key_reads.h"
 
+#include "base/fence.h"
+
 namespace isolith::locking {
+
 KeyReads::KeyReads() : buckets_(std::make_unique<Bucket[]>(kBuckets)) {}
 
 void KeyReads::Bucket::add_more(const Mark& mark) {
   if (more_ == nullptr) more_ = std::make_unique<std::vector<Mark>>();
   more_->push_back(mark);
-  ++size_;
+  set_size(size() + 1);
 }
 
 void KeyReads::Bucket::erase_more() noexcept {
-  if (size_ >= kInline) more_->pop_back();
-  if (size_ <= kInline) more_.reset();
+  if (size() >= kInline) more_->pop_back();
+  if (size() <= kInline) more_.reset();
 }
 
 std::int64_t KeyReads::Bucket::drop(std::uint64_t oldest) noexcept {
-  const std::size_t before = size_;
-  for (std::size_t i = 0; i < size_;) {
+  const std::size_t before = size();
+  for (std::size_t i = 0; i < size();) {
     if (at(i).is_over(oldest)) {
       erase(i);
     } else {
       ++i;
     }
   }
-  return static_cast<std::int64_t>(size_) - static_cast<std::int64_t>(before);
+  return static_cast<std::int64_t>(size()) - static_cast<std::int64_t>(before);
 }
 
 std::int64_t KeyReads::enter(Tracked& reader, std::uint64_t hash, std::uint64_t oldest, bool& is_new) {
   Bucket& bucket = bucket_of(hash);
-  const std::lock_guard lock(bucket.latch);
-  const std::int64_t more = bucket.drop(oldest);
-  is_new = true;
-  for (std::size_t i = 0; i < bucket.size() && is_new; ++i) {
-    Mark& mark = bucket.at(i);
-    is_new = mark.hash != hash || mark.is_committed() || mark.reader() != &reader;
-    if (!is_new) mark.set_repeated();
+  std::int64_t more = 0;
+  {
+    const std::lock_guard lock(bucket.latch);
+    more = bucket.drop(oldest);
+    is_new = true;
+    for (std::size_t i = 0; i < bucket.size() && is_new; ++i) {
+      Mark& mark = bucket.at(i);
+      is_new = mark.hash != hash || mark.is_committed() || mark.reader() != &reader;
+      if (!is_new) mark.set_repeated();
+    }
+    if (!is_new) return more;
+    bucket.add(Mark(hash, reader));
   }
-  if (!is_new) return more;
-  bucket.add(Mark(hash, reader));
+  base::full_fence();
   return more + 1;
 }
 

@@ -4,8 +4,9 @@
 // that have: one mark for all of them. A key is known by 64 bits of its hash (access_sets.h).
 //
 // Invariants:
-//   1. A mark is entered before its key is read; a writer writes the row, and looks for marks before it
-//      commits. Both take the bucket's latch: the later one sees the other (README.md).
+//   1. A reader enters its mark, then a fence, then it reads; a writer writes the row, then a fence, then it
+//      looks for marks: one of the two sees the other (README.md). Where there are no marks the writer writes
+//      nothing that others have in their caches, and takes no latch.
 //   2. When a transaction commits, its marks become those of committed ones in the same hold of the bucket's
 //      latch, but for those of keys that it has written itself, which go (tracked.h). They are dropped once
 //      everybody active that may write has a snapshot that is as new.
@@ -16,6 +17,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -51,6 +53,7 @@ class KeyReads {
   template <typename Visit>
   bool visit(std::uint64_t hash, const Tracked& writer, std::uint64_t& newest, const Visit& visit) {
     Bucket& bucket = bucket_of(hash);
+    if (bucket.is_empty()) return false;
     const std::lock_guard lock(bucket.latch);
     std::size_t own = bucket.size();
     for (std::size_t i = 0; i < bucket.size(); ++i) {
@@ -99,18 +102,22 @@ class KeyReads {
    public:
     SpinLatch latch;
 
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+    // Without the latch. Who gives its marks up for a range, having entered that first, is met in the one or
+    // in the other.
+    [[nodiscard]] bool is_empty() const noexcept { return size_.load(std::memory_order_seq_cst) == 0; }
     [[nodiscard]] Mark& at(std::size_t i) noexcept { return i < kInline ? marks_[i] : (*more_)[i - kInline]; }
     void add(const Mark& mark) {
-      if (size_ < kInline) [[likely]] {
-        marks_[size_++] = mark;
+      if (size() < kInline) [[likely]] {
+        marks_[size()] = mark;
+        set_size(size() + 1);
       } else {
         add_more(mark);
       }
     }
     void erase(std::size_t i) noexcept {
-      --size_;
-      at(i) = at(size_);
+      set_size(size() - 1);
+      at(i) = at(size());
       if (more_ != nullptr) [[unlikely]]
         erase_more();
     }
@@ -120,9 +127,12 @@ class KeyReads {
    private:
     void add_more(const Mark& mark);
     void erase_more() noexcept;
+    void set_size(std::size_t size) noexcept {
+      size_.store(static_cast<std::uint32_t>(size), std::memory_order_release);
+    }
 
     static constexpr std::size_t kInline = 3;
-    std::uint32_t size_ = 0;
+    std::atomic<std::uint32_t> size_{0};
     std::unique_ptr<std::vector<Mark>> more_;
     std::array<Mark, kInline> marks_;
   };

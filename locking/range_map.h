@@ -28,7 +28,7 @@ class RangeMap {
 
   // Calls `change(Value&)` for the segments of [lo, hi); an absent `hi` is the table's end.
   template <typename Change>
-  void change(std::string_view lo, const std::optional<std::string>& hi, const Change& change) {
+  void change(std::string_view lo, std::optional<std::string_view> hi, const Change& change) {
     if (hi && *hi <= lo) return;
     const auto first = cut(lo);
     const auto end = hi ? cut(*hi) : segments_.end();

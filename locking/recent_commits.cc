@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
-
 namespace isolith::locking {
 namespace {
 
@@ -28,27 +26,9 @@ void tell(const std::vector<Visit>& visits, std::size_t last, const WayBefore& b
 
 }  // namespace
 
-// What is dropped is known to be so before it is: whoever does not see it looks at `complete_after` later.
-void RecentCommits::prepare() {
-  fits_ = !is_too_large();
-  std::unique_ptr<AccessSets>& next = places_[next_place()];
-  if (next == nullptr) [[unlikely]] {
-    const std::lock_guard lock(latch_);
-    next = std::make_unique<AccessSets>();
-  } else if (next->is_kept.load(std::memory_order_relaxed)) {
-    raise_complete_after(next->commit_ts);
-    next->is_kept.store(false, std::memory_order_release);
-  }
-}
-
-// What it clears is not kept, so nobody looks at it.
-AccessSets& RecentCommits::next() noexcept {
-  if (current().is_kept.load(std::memory_order_relaxed)) {
-    at_ = next_place();
-    CHECK(places_[at_] != nullptr && !current().is_kept.load(std::memory_order_relaxed), "it was prepared");
-  }
-  current().clear();
-  return current();
+void RecentCommits::make_next() {
+  const std::lock_guard lock(latch_);
+  places_[next_place()] = std::make_unique<AccessSets>();
 }
 
 Circle::Member member_of(const AccessSets& sets) {

@@ -1,10 +1,10 @@
 // RecentCommits: what the last transactions of one place have read and written; and the search for a circle
 // among those of all places.
 //
-// The last kSize that committed are kept, each with at most kAccessesMax reads, ranges and writes. What is
-// older, or had more, is not known: `complete_after` is the newest commit among those. A circle all of whose
-// members committed later is found if there is one, and if no more than kVisitsMax have to be looked at.
-// Circles are looked for among the transactions themselves, and no edges are kept: access_sets.h.
+// The last kSize that committed are kept, if they are not large (access_sets.h). What is older, or large,
+// is not known: `complete_after` is the newest commit among those. A circle all of whose members committed
+// later is found if there is one, and if no more than kVisitsMax have to be looked at. Circles are looked for
+// among the transactions themselves, and no edges are kept.
 //
 // The sets are used in turn, and by this place alone, so that committing touches no memory of other places.
 //
@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "locking/access_sets.h"
 #include "locking/spin_latch.h"
 
@@ -29,13 +30,23 @@ class RecentCommits {
   RecentCommits() { places_[0] = std::make_unique<AccessSets>(); }
 
   static constexpr std::size_t kSize = 32;
-  static constexpr std::size_t kAccessesMax = 4096;
   static constexpr std::size_t kVisitsMax = 256;
 
   // Of the transaction that is active, or committed and not over yet.
   [[nodiscard]] AccessSets& current() const noexcept { return *places_[at_]; }
-  // It is about to commit. The one that it takes the place of is not known any more.
-  void prepare();
+  // It is about to commit. The one that it takes the place of is not known any more. What is dropped is known
+  // to be so before it is: whoever does not see it looks at `complete_after` later.
+  void prepare() {
+    fits_ = !is_too_large();
+    if (!fits_) current().has_rest = true;
+    const std::unique_ptr<AccessSets>& next = places_[next_place()];
+    if (next == nullptr) [[unlikely]] {
+      make_next();
+    } else if (next->is_kept.load(std::memory_order_relaxed)) {
+      raise_complete_after(next->commit_ts);
+      next->is_kept.store(false, std::memory_order_release);
+    }
+  }
   // It has committed: others look at it from here on. With the latch, or the mutex that all searches hold.
   void keep() noexcept {
     if (fits_) {
@@ -45,19 +56,27 @@ class RecentCommits {
     }
   }
   // Whether it has too much for that.
-  [[nodiscard]] bool is_too_large() const noexcept {
-    const AccessSets& sets = current();
-    return sets.reads.size() + sets.ranges.size() + sets.writes.size() > kAccessesMax;
-  }
+  [[nodiscard]] bool is_too_large() const noexcept { return current().is_large(); }
   // The one that `prepare` drops; null: none.
   [[nodiscard]] const AccessSets* victim() const noexcept {
     const AccessSets* const next = places_[next_place()].get();
     return next != nullptr && next->is_kept.load(std::memory_order_relaxed) ? next : nullptr;
   }
+  // The one that was kept last; null: none is.
+  [[nodiscard]] const AccessSets* newest() const noexcept {
+    const AccessSets* const last = places_[at_ == 0 ? places_.size() - 1 : at_ - 1].get();
+    return last != nullptr && last->is_kept.load(std::memory_order_relaxed) ? last : nullptr;
+  }
   // It has not, after all. With the latch.
   void take_back() noexcept { current().is_kept.store(false, std::memory_order_release); }
-  // The next transaction begins.
-  AccessSets& next() noexcept;
+  // The next transaction begins. What it clears is not kept, so nobody looks at it.
+  AccessSets& next() noexcept {
+    if (current().is_kept.load(std::memory_order_relaxed)) at_ = next_place();
+    AccessSets& sets = current();
+    CHECK(!sets.is_kept.load(std::memory_order_relaxed), "it was prepared");
+    sets.clear();
+    return sets;
+  }
 
   [[nodiscard]] std::uint64_t complete_after() const noexcept {
     return complete_after_.load(std::memory_order_relaxed);
@@ -74,6 +93,7 @@ class RecentCommits {
   }
 
  private:
+  void make_next();
   [[nodiscard]] std::size_t next_place() const noexcept { return at_ + 1 == places_.size() ? 0 : at_ + 1; }
   void raise_complete_after(std::uint64_t ts) noexcept {
     if (ts > complete_after()) complete_after_.store(ts, std::memory_order_relaxed);

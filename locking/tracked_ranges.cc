@@ -20,7 +20,7 @@ void TrackedRanges::take_out(Segment& segment, const Tracked& reader) {
   if (at != segment.readers.end()) segment.readers.erase(at);
 }
 
-void TrackedRanges::enter(Tracked& reader, std::string_view lo, const std::optional<std::string>& hi) {
+void TrackedRanges::enter(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi) {
   {
     const std::lock_guard lock(latch_);
     map_.change(lo, hi, [&reader](Segment& segment) {
@@ -32,13 +32,13 @@ void TrackedRanges::enter(Tracked& reader, std::string_view lo, const std::optio
   base::full_fence();
 }
 
-void TrackedRanges::give_up(Tracked& reader, std::string_view lo, const std::optional<std::string>& hi) {
+void TrackedRanges::give_up(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi) {
   const std::lock_guard lock(latch_);
   map_.change(lo, hi, [&reader](Segment& segment) { take_out(segment, reader); });
   note_use();
 }
 
-std::int64_t TrackedRanges::leave(Tracked* reader, std::string_view lo, const std::optional<std::string>& hi,
+std::int64_t TrackedRanges::leave(Tracked* reader, std::string_view lo, std::optional<std::string_view> hi,
                                   std::uint64_t ts, std::uint64_t oldest) {
   const std::lock_guard lock(latch_);
   const auto before = static_cast<std::int64_t>(map_.segments());

@@ -26,11 +26,11 @@ class alignas(64) TrackedRanges {
  public:
   static constexpr std::size_t kSegmentBytes = 160;  // about, of a range with short ends
 
-  void enter(Tracked& reader, std::string_view lo, const std::optional<std::string>& hi);
-  void give_up(Tracked& reader, std::string_view lo, const std::optional<std::string>& hi);
+  void enter(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi);
+  void give_up(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi);
   // The reader, or one that had none (null), has committed at `ts`; those up to `oldest` are dropped now and
   // then. Returns how many segments there are more.
-  std::int64_t leave(Tracked* reader, std::string_view lo, const std::optional<std::string>& hi,
+  std::int64_t leave(Tracked* reader, std::string_view lo, std::optional<std::string_view> hi,
                      std::uint64_t ts, std::uint64_t oldest);
   // As `KeyReads::drop`; returns how many segments there are more.
   std::int64_t drop(std::uint64_t oldest);

@@ -19,6 +19,7 @@ constexpr std::uint64_t kFoldShare = 8;    // more than after the last time
 
 void ConflictTracker::tell_bytes(Tracked& tracked) {
   bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
+  if (tracked.sets->is_large()) tracked.sets->has_rest = true;
   if (this->bytes() > bytes_max_) save_memory(tracked);
 }
 
@@ -47,7 +48,7 @@ void ConflictTracker::widen(Tracked& tracked) {
   sets.reads = {};
   sets.read_bits = 0;
   sets.ranges.clear();
-  for (TrackedRanges* const table : tracked.tables) sets.ranges.push_back({table, {}, std::nullopt});
+  for (TrackedRanges* const table : tracked.tables) sets.add_range(*table, {}, std::nullopt);
   const auto bytes = static_cast<std::int64_t>(sets.ranges.size() * TrackedRanges::kSegmentBytes);
   tracked.bytes_untold += bytes - std::exchange(tracked.bytes, bytes);
   tracked.is_widened = true;

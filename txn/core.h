@@ -272,6 +272,7 @@ class Core {
   }
   static void note_table(const TransactionState& state, const TableInfo& table);
   void describe_access(const TransactionState& state, locking::AccessSets& sets);
+  void name_access(const TransactionState& state, locking::AccessSets& sets);
   void collect_access(const TransactionState& state, locking::AccessSets& sets);
   void find_readers(TransactionState& state, locking::MetReaders& readers);
   Status test_serializable(TransactionState& state, Timestamp ts);

@@ -192,10 +192,16 @@ void Core::note_table(const TransactionState& state, const TableInfo& table) {
 
 // ---- commit ----
 
-// Who it is, for reports. A level of the program's own is described.
-void Core::describe_access(const TransactionState& state, locking::AccessSets& sets) {
+// Who it is, for reports.
+inline void Core::describe_access(const TransactionState& state, locking::AccessSets& sets) {
   sets.number = state.owner.number.load(std::memory_order_relaxed);
-  if (state.is_tracking() && !state.is_described) return;
+  if (!state.is_tracking() || state.is_described) [[unlikely]]
+    name_access(state, sets);
+}
+
+// A level of the program's own is described.
+void Core::name_access(const TransactionState& state, locking::AccessSets& sets) {
+  sets.has_rest = true;
   sets.level = state.policy->name();
   if (!state.is_described) return;
   sets.own_level = sets.level;
@@ -206,15 +212,16 @@ void Core::describe_access(const TransactionState& state, locking::AccessSets& s
 }
 
 // What a transaction that wrote has written.
-void Core::collect_access(const TransactionState& state, locking::AccessSets& sets) {
+inline void Core::collect_access(const TransactionState& state, locking::AccessSets& sets) {
   describe_access(state, sets);
-  if (state.undo->count > kKeysMax) sets.writes_all = true;
+  const bool is_listed = state.undo->count <= kKeysMax;
+  sets.writes_all = !is_listed;
   for (const mvcc::Version* v = state.undo->newest; v != nullptr; v = v->older_in_log) {
-    if (v->kind == mvcc::VersionKind::drop_table || v->kind == mvcc::VersionKind::create_table)
+    if (v->kind != mvcc::VersionKind::row && v->kind != mvcc::VersionKind::absent) [[unlikely]] {
       sets.writes_all = true;
-    const bool is_key = v->kind == mvcc::VersionKind::row || v->kind == mvcc::VersionKind::absent;
-    if (!is_key || state.undo->count > kKeysMax) continue;
-    sets.add_write(v->hash, tables_.find(v->table)->locks.tracked(), v->table, v->key());
+    } else if (is_listed) {
+      sets.add_write(v->hash, tables_.find(v->table)->locks.tracked(), v->table, v->key());
+    }
   }
 }
 
@@ -275,7 +282,7 @@ void Core::commit_access(TransactionState& state, Timestamp ts) {
       sets.add_read(mvcc::VersionStore::hash_of(mark->table, mark->key));
     }
     for (const locking::HeldRange& range : state.owner.ranges) {
-      sets.ranges.push_back({&range.table->tracked(), range.lo, range.hi});
+      sets.add_range(range.table->tracked(), range.lo, range.hi);
     }
   }
   tracker_.commit_untracked(*state.place);
