@@ -260,7 +260,6 @@ class Core {
   static void end_get(TransactionState& state, const TableInfo& table, const Found& found) noexcept {
     if (found.leaf == kNoPage) return;
     state.last_read.table = &table;
-    state.last_read.writer = found.writer;
     state.last_read.leaf = found.leaf;
     state.last_read.leaf_version = found.leaf_version;
   }

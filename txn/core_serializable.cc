@@ -161,6 +161,7 @@ void Core::mark_last_read(TransactionState& state) {
   const TableInfo& table = *std::exchange(last.table, nullptr);
   enter_key(state, table, last.key);
   if (OptimisticGuard::is_unchanged(*cache_, last.leaf, last.leaf_version)) return;
+  if (!is_there(state, table)) return;  // it made the table, and has rolled that back
   Found found;
   std::string value;
   const Status status = find_row_shared(state, table, last.key, read_rule(state), value, found);

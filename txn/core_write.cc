@@ -123,9 +123,9 @@ Status Core::write_row(TransactionState& state, const TableInfo& table, std::str
   if (!status.ok() && state.pending_chain != kNoPage) drop_pending_chain(state, state.pending_chain);
   if (observer_ != nullptr && status.ok()) [[unlikely]]
     tell_write(state, change);
-  // Replaced is what it has read last: nobody else writes there until it ends, so nobody need know.
+  // What it has read last is what it has replaced: the first of two writers wins.
   LastRead& last = state.last_read;
-  if (status.ok() && last.table == &table && last.writer == change.met && last.key == key) last.table = nullptr;
+  if (status.ok() && last.table == &table && last.key == key) last.table = nullptr;
   if (status.ok() && state.is_tracking() && is_mutant(Mutant::test_before_commit)) {
     std::unique_lock lock(commit_mutex_);
     Status tested = test_serializable(state, Timestamp{newest_ts_ + 1});

@@ -40,7 +40,6 @@ struct TableInfo;
 struct LastRead {
   const TableInfo* table = nullptr;  // null: nothing
   std::string key;
-  TransactionId writer{};  // of what was there
   PageId leaf = kNoPage;
   std::uint64_t leaf_version = 0;
 };
