@@ -7,7 +7,6 @@
 namespace isolith::locking {
 namespace {
 
-
 constexpr std::size_t kRangesToCompare = 4;
 
 bool has_read(const AccessSets& reader, const AccessSets& writer, const WrittenKey& write) {
@@ -22,7 +21,7 @@ bool has_read(const AccessSets& reader, const AccessSets& writer, const WrittenK
 // A key of the writer's that the reader has read.
 std::optional<WayBefore> find_read(const AccessSets& reader, const AccessSets& writer, Dependency kind) {
   if (writer.writes.empty() && !writer.writes_all) return std::nullopt;
-  // Of what it wrote, too, it may have read something (core_serializable.cc).
+  // What it wrote, too, it may have read (README.md, "put off").
   const bool has_read_some = reader.reads_all || !reader.reads.empty() || !reader.ranges.empty() ||
                              reader.writes_all || !reader.writes.empty();
   if (writer.writes_all && has_read_some) return WayBefore{kind, {}, {}};

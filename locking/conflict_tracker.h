@@ -78,7 +78,7 @@ class ConflictTracker {
     tracked.active.store(active.encode(), std::memory_order_release);
   }
 
-  // ---- what it reads: entered first, then read ----
+  // ---- what it reads: entered first, then read, or looked at again ----
 
   void enter_key(Tracked& tracked, std::uint64_t hash, TrackedRanges& table);
   // Returns its place among the ranges of the transaction; none: it had read all of it.

@@ -49,7 +49,7 @@ class KeyReads {
 
   // Who is about to commit has written the key: calls `visit(Tracked&)` for each other one that has read it
   // and is active, and raises `newest` to the last commit of the rest. Its own mark is taken out, if it is
-  // of that key alone; whether it was is returned. Under the bucket's latch.
+  // of that key alone; whether it was is returned. Under the bucket's latch, if there are marks.
   template <typename Visit>
   bool visit(std::uint64_t hash, const Tracked& writer, std::uint64_t& newest, const Visit& visit) {
     Bucket& bucket = bucket_of(hash);

@@ -48,6 +48,7 @@ void ConflictTracker::widen(Tracked& tracked) {
   sets.reads = {};
   sets.read_bits = 0;
   sets.ranges.clear();
+  if (sets.writes.empty()) sets.key_bytes = {};
   for (TrackedRanges* const table : tracked.tables) sets.add_range(*table, {}, std::nullopt);
   const auto bytes = static_cast<std::int64_t>(sets.ranges.size() * TrackedRanges::kSegmentBytes);
   tracked.bytes_untold += bytes - std::exchange(tracked.bytes, bytes);

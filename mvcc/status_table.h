@@ -57,6 +57,10 @@ class StatusTable {
   }
 
   [[nodiscard]] TransactionStatus find(TransactionId id) const noexcept;
+  // Whether the time that `find` has answered may be of another one in its chunk, which was shrunk.
+  [[nodiscard]] bool is_of_chunk(TransactionId id) const noexcept {
+    return is_shrunk(place(raw(id)).load(std::memory_order_acquire));
+  }
 
   void set_committed(TransactionId id, Timestamp ts) noexcept {
     entry(id).store(raw(ts), std::memory_order_release);

@@ -149,6 +149,7 @@ class Core {
     TransactionId superseder{};  // who replaced it, or what is not there, after the snapshot
     PageId leaf = kNoPage;       // where it was read without a latch
     std::uint64_t leaf_version = 0;
+    bool is_again = false;       // it was read before: the observer has been told, and there is a mark
     btree::ChainReference chain;
   };
 

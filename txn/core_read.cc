@@ -87,14 +87,28 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   }));
   if (invisible) {
     found.leaf = kNoPage;
-    if (state.marks_later) enter_key(state, table, key);
+    if (state.marks_later && !found.is_again) enter_key(state, table, key);
     TRY(find_row_shared(state, table, key, rule, value, found));
   }
   if (!found.exists) note_absence(state);
   if (found.superseder != kNoTransaction && state.is_tracking()) note_read(state, found);
-  if (observer_ != nullptr) [[unlikely]]
+  if (observer_ != nullptr && !found.is_again) [[unlikely]]
     tell_read(state, table, key, found.writer, found.exists);
   return rule.bounded && !is_snapshot_intact(state) ? snapshot_failure(state) : Status();
+}
+
+// At serializable_ssi: as if what was read last were read now, with its mark. From a leaf that has not changed
+// the same would come.
+void Core::mark_last_read(TransactionState& state) {
+  LastRead& last = state.last_read;
+  const TableInfo& table = *last.table;
+  enter_key(state, table, last.key);
+  last.table = nullptr;
+  if (OptimisticGuard::is_unchanged(*cache_, last.leaf, last.leaf_version)) return;
+  if (!is_there(state, table)) return;  // it made the table, and has rolled that back
+  Found found;
+  found.is_again = true;
+  if (!find_row(state, table, last.key, last.value, found).ok()) state.tracked->overwriters_lost = true;
 }
 
 // The key is locked: its newest row is what is read, once nobody is writing there.

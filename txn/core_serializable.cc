@@ -11,7 +11,6 @@ namespace isolith::txn {
 
 using base::is_mutant;
 using base::Mutant;
-using pages::OptimisticGuard;
 
 namespace {
 
@@ -155,20 +154,6 @@ void Core::enter_key(TransactionState& state, const TableInfo& table, std::strin
   tracker_.enter_key(*state.tracked, mvcc::VersionStore::hash_of(table.id, key), table.locks.tracked());
 }
 
-// As if it were read again now, with its mark: from a leaf that has not changed the same would come.
-void Core::mark_last_read(TransactionState& state) {
-  LastRead& last = state.last_read;
-  const TableInfo& table = *std::exchange(last.table, nullptr);
-  enter_key(state, table, last.key);
-  if (OptimisticGuard::is_unchanged(*cache_, last.leaf, last.leaf_version)) return;
-  if (!is_there(state, table)) return;  // it made the table, and has rolled that back
-  Found found;
-  std::string value;
-  const Status status = find_row_shared(state, table, last.key, read_rule(state), value, found);
-  if (found.superseder != kNoTransaction) note_read(state, found);
-  if (!status.ok() || !is_snapshot_intact(state)) state.tracked->overwriters_lost = true;
-}
-
 // After the key was entered and read: what it read was replaced.
 void Core::note_read(TransactionState& state, const Found& found) {
   if (state.tracked->sets->is_unmarked || found.superseder == state.own_id()) return;
@@ -176,6 +161,8 @@ void Core::note_read(TransactionState& state, const Found& found) {
   const mvcc::TransactionStatus status = statuses_->find(found.superseder);
   // Rolled back meanwhile: nobody has replaced it, and who does so from now on meets the mark.
   if (status.state == mvcc::TransactionState::aborted) return;
+  // When it committed is not known any more: since the snapshot.
+  if (statuses_->is_of_chunk(found.superseder)) state.tracked->overwriters_lost = true;
   const bool is_committed = status.state == mvcc::TransactionState::committed;
   locking::ConflictTracker::read_under(*state.tracked, found.superseder,
                                        is_committed ? raw(status.commit_ts) : 0);
@@ -247,7 +234,9 @@ Status Core::test_serializable(TransactionState& state, Timestamp ts) {
   for (locking::Overwriter& overwriter : state.tracked->overwriters) {
     if (overwriter.commit_ts != 0) continue;
     const mvcc::TransactionStatus status = statuses_->find(overwriter.id);
-    if (status.state == mvcc::TransactionState::committed) overwriter.commit_ts = raw(status.commit_ts);
+    if (status.state != mvcc::TransactionState::committed) continue;
+    overwriter.commit_ts = raw(status.commit_ts);
+    if (statuses_->is_of_chunk(overwriter.id)) state.tracked->overwriters_lost = true;
   }
   const std::optional<locking::Circle> circle =
       tracker_.test(*state.tracked, raw(ts), state.own_id() != kNoTransaction);

@@ -36,10 +36,11 @@ struct SavepointMark {
 
 struct TableInfo;
 
-// What a transaction has read last, by its key, and where no mark says so yet (core_serializable.cc).
+// What a transaction has read last, by its key, and where no mark says so yet (core_read.cc).
 struct LastRead {
   const TableInfo* table = nullptr;  // null: nothing
   std::string key;
+  std::string value;  // room for one
   PageId leaf = kNoPage;
   std::uint64_t leaf_version = 0;
 };

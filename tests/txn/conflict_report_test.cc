@@ -75,6 +75,27 @@ TEST_F(ConflictReportTest, WriteSkewTellsTheCircle) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("which wrote over what it read at t/y"));
 }
 
+// What is remembered of one is used again for others, which have no label.
+TEST_F(ConflictReportTest, NobodyHasTheLabelOfOneBefore) {
+  for (int i = 0; i < 100; ++i) {
+    Transaction named = begin("named");
+    ASSERT_TRUE(named.put(table_, "z", "1").ok());
+    ASSERT_TRUE(named.commit().ok());
+  }
+  for (int i = 0; i < 100; ++i) {
+    Transaction a = begin("");
+    Transaction b = begin("");
+    ASSERT_TRUE(a.get(table_, "x").ok());
+    ASSERT_TRUE(b.get(table_, "y").ok());
+    ASSERT_TRUE(a.put(table_, "y", "1").ok());
+    ASSERT_TRUE(b.put(table_, "x", "1").ok());
+    ASSERT_TRUE(a.commit().ok());
+    const Status status = b.commit();
+    ASSERT_EQ(status.reason(), ConflictReason::serialization) << status.to_string();
+    for (const ConflictReport::Party& party : status.conflict_report()->parties) EXPECT_EQ(party.label, "");
+  }
+}
+
 // The report's two members are the first writer and who only read.
 TEST_F(ConflictReportTest, TheReadOnlyAnomalyTellsAllThree) {
   Transaction pivot = begin("pivot");

@@ -151,6 +151,20 @@ TEST_F(ObserverTest, ASnapshotReadsOfWhomItSees) {
   EXPECT_THAT(log_.take(), ElementsAre("reader reads t/x of first", "reader commits, having read"));
 }
 
+// serializable_ssi looks at what was read last once more where others have written nearby since.
+TEST_F(ObserverTest, WhatIsReadIsToldOnce) {
+  Transaction reader = begin("reader");
+  ASSERT_TRUE(reader.get(table_, "none").status().is(StatusCode::not_found));
+  Transaction writer = begin("writer");
+  ASSERT_TRUE(writer.put(table_, "beside", "1").ok());
+  ASSERT_TRUE(writer.commit().ok());
+  log_.take();
+  ASSERT_TRUE(reader.get(table_, "x").status().is(StatusCode::not_found));
+  ASSERT_TRUE(reader.commit().ok());
+  EXPECT_THAT(log_.take(), ElementsAre("reader reads t/x of nobody, which is not there",
+                                       "reader commits, having read"));
+}
+
 TEST_F(ObserverTest, OfACursorComeTheRowsThatItStoodOn) {
   fill({"a", "b", "c", "d"});
   for (const Isolation level : {Isolation::serializable_ssi, Isolation::serializable_2pl}) {
