@@ -11,6 +11,9 @@
 namespace isolith::locking {
 namespace {
 
+constexpr int kTriesMax = 250;  // some tens of microseconds
+constexpr int kPausesEach = 8;
+
 std::string_view way_of(Hold hold) {
   switch (hold) {
     case Hold::wrote_key:
@@ -86,6 +89,18 @@ void sort_blockers(Request& request) {
 
 }  // namespace
 
+// The mutex is held for microseconds. Who meets it held tries again before it sleeps: once woken a sleeper
+// waits for a processor behind all that are ready to run, and until then its circle is not found.
+std::unique_lock<std::mutex> WaitGraph::hold() {
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  for (int tries = 0; !lock.owns_lock() && tries < kTriesMax; ++tries) {
+    for (int i = 0; i < kPausesEach; ++i) __builtin_ia32_pause();
+    (void)lock.try_lock();
+  }
+  if (!lock.owns_lock()) lock.lock();
+  return lock;
+}
+
 // ---- edges ----
 
 void Request::add_blocker(const Blocker& blocker) { blockers.push_back(blocker); }
@@ -135,7 +150,7 @@ void WaitGraph::wake_all(std::unique_lock<std::mutex>& lock) {
 void WaitGraph::ended(Owner& owner) {
   owner.epoch.fetch_add(1, std::memory_order_seq_cst);
   if (owner.waiters.load(std::memory_order_seq_cst) == 0) return;
-  std::unique_lock lock(mutex_);
+  std::unique_lock lock = hold();
   for (Request* request : waiting_) {
     bool was_blocked = false;
     for (std::size_t i = request->blockers.size(); i-- > 0;) {
@@ -158,7 +173,7 @@ void WaitGraph::took_back_whole(Owner& owner) {
 void WaitGraph::let_go(Owner& owner, bool (*is_about)(Hold)) {
   owner.let_go.fetch_add(1, std::memory_order_seq_cst);
   if (owner.waiters.load(std::memory_order_seq_cst) == 0) return;
-  std::unique_lock lock(mutex_);
+  std::unique_lock lock = hold();
   for (Request* request : waiting_) {
     const bool is_behind =
         std::any_of(request->blockers.begin(), request->blockers.end(),
@@ -172,7 +187,7 @@ void WaitGraph::let_go(Owner& owner, bool (*is_about)(Hold)) {
 
 void WaitGraph::got_lock(const Request& got) {
   if (got.owner->waiters.load(std::memory_order_seq_cst) == 0) return;
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock = hold();
   for (Request* request : waiting_) {
     if (request->table_locks != got.table_locks || request->key != got.key || request->is_range) continue;
     for (Blocker& blocker : request->blockers) {
@@ -186,7 +201,7 @@ void WaitGraph::got_lock(const Request& got) {
 Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   request.began = std::chrono::steady_clock::now();
   if (!request.deadline) request.deadline = request.began + std::chrono::milliseconds(timeout_ms);
-  std::unique_lock lock(mutex_);
+  std::unique_lock lock = hold();
   request.looks_again = false;
   if (!register_blockers(request)) return {};
   if (request.never_waits) {

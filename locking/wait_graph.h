@@ -152,6 +152,7 @@ class WaitGraph {
   };
   using Circle = std::vector<Edge>;
 
+  std::unique_lock<std::mutex> hold();
   void let_go(Owner& owner, bool (*is_about)(Hold));
   static bool register_blockers(Request& request);
   static void drop_blocker(Request& request, std::size_t at);
