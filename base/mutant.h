@@ -48,6 +48,8 @@ enum class Mutant : std::uint8_t {
   locked_reads_untold,       // what a locking level has read is not told to the others
   reads_from_unseen,         // a circle is not seen where one reads what another wrote
   reader_not_kept,           // what one has read that only reads is forgotten when it commits
+  last_read_unmarked,        // what was read last is not remembered when a transaction goes on
+  suspicion_unheeded,        // one that only reads commits though somebody is suspected
   safe_too_early,            // a snapshot is taken for safe while those that decide about it are active
   test_before_commit,        // whether a circle is closed is asked before the commit
 };

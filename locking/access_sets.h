@@ -77,7 +77,7 @@ struct alignas(64) AccessSets {
 
   // For reports.
   std::string_view level = kTrackedLevel;  // of a built-in policy, or `own_level`
-  std::string own_level;   // of a policy of the program's own, which may be gone by then
+  std::string own_level;                   // of a policy of the program's own, which may be gone by then
   std::string label;
 
   // For the next one.

@@ -97,11 +97,12 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   return rule.bounded && !is_snapshot_intact(state) ? snapshot_failure(state) : Status();
 }
 
-// At serializable_ssi: as if what was read last were read now, with its mark. From a leaf that has not changed
-// the same would come.
+// At serializable_ssi: as if what was read last were read now, with its mark. From a leaf that has not
+// changed the same would come.
 void Core::mark_last_read(TransactionState& state) {
   LastRead& last = state.last_read;
   const TableInfo& table = *last.table;
+  if (is_mutant(Mutant::last_read_unmarked)) return;
   enter_key(state, table, last.key);
   last.table = nullptr;
   if (OptimisticGuard::is_unchanged(*cache_, last.leaf, last.leaf_version)) return;

@@ -112,6 +112,7 @@ inline constexpr auto kTable = std::to_array<TableRow>({
     // Fekete, O'Neil, O'Neil, "A Read-Only Transaction Anomaly Under Snapshot Isolation" (2004). Ports and
     // Grittner, "Serializable Snapshot Isolation in PostgreSQL" (2012), 2.1.2: the batch.
     {"read_only_anomaly", yes, yes, no, yes, no, no, no},
+    {"read_only_anomaly_late", yes, yes, no, yes, no, no, no},
     {"read_only_anomaly_writing", yes, yes, no, yes, no, no, no},
     {"read_only_anomaly_ranges", yes, yes, no, yes, no, no, no},
     {"batch_with_receipts", yes, yes, no, yes, no, no, no},

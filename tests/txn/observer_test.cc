@@ -161,8 +161,8 @@ TEST_F(ObserverTest, WhatIsReadIsToldOnce) {
   log_.take();
   ASSERT_TRUE(reader.get(table_, "x").status().is(StatusCode::not_found));
   ASSERT_TRUE(reader.commit().ok());
-  EXPECT_THAT(log_.take(), ElementsAre("reader reads t/x of nobody, which is not there",
-                                       "reader commits, having read"));
+  EXPECT_THAT(log_.take(),
+              ElementsAre("reader reads t/x of nobody, which is not there", "reader commits, having read"));
 }
 
 TEST_F(ObserverTest, OfACursorComeTheRowsThatItStoodOn) {
