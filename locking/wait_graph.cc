@@ -1,6 +1,7 @@
 #include "locking/wait_graph.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <utility>
@@ -13,6 +14,7 @@ namespace {
 
 constexpr int kTriesMax = 250;  // some tens of microseconds
 constexpr int kPausesEach = 8;
+constexpr std::size_t kFewToWake = 16;
 
 std::string_view way_of(Hold hold) {
   switch (hold) {
@@ -140,10 +142,21 @@ void WaitGraph::wake(Request& request) {
 }
 
 void WaitGraph::wake_all(std::unique_lock<std::mutex>& lock) {
-  const std::vector<std::atomic<std::uint32_t>*> words = std::exchange(to_wake_, {});
-  if (words.empty()) return;
+  if (to_wake_.empty()) return;
+  // The room for many goes with them, that for few stays.
+  std::array<std::atomic<std::uint32_t>*, kFewToWake> few{};
+  std::vector<std::atomic<std::uint32_t>*> many;
+  std::size_t count = to_wake_.size();
+  if (count <= few.size()) {
+    std::copy(to_wake_.begin(), to_wake_.end(), few.begin());
+    to_wake_.clear();
+  } else {
+    many.swap(to_wake_);
+    count = 0;
+  }
   lock.unlock();
-  for (const std::atomic<std::uint32_t>* word : words) hook_.wake_all(*word);
+  for (std::size_t i = 0; i < count; ++i) hook_.wake_all(*few[i]);
+  for (const std::atomic<std::uint32_t>* word : many) hook_.wake_all(*word);
   lock.lock();
 }
 
@@ -306,29 +319,25 @@ Status WaitGraph::timed_out(const Request& request, std::uint64_t timeout_ms) co
 
 // Depth first over those that wait. A member that was failed already is on its way out.
 bool WaitGraph::find_circle(Request& from, Circle& circle) {
-  struct Visit {
-    Request* request;
-    std::size_t next;
-  };
   const std::uint64_t search = ++searches_;
-  std::vector<Visit> path{{&from, 0}};
+  path_.assign(1, {&from, 0});
   from.seen_in = search;
-  while (!path.empty()) {
-    Visit& at = path.back();
+  while (!path_.empty()) {
+    Visit& at = path_.back();
     if (at.next == at.request->blockers.size()) {
-      path.pop_back();
+      path_.pop_back();
       continue;
     }
     Request* const on = at.request->blockers[at.next++].owner->request;
     if (on == &from) {
       circle.clear();
-      for (const Visit& visit : path)
+      for (const Visit& visit : path_)
         circle.push_back({visit.request, &visit.request->blockers[visit.next - 1]});
       return true;
     }
     if (on == nullptr || on->seen_in == search || on->victim_of || on->looks_again) continue;
     on->seen_in = search;
-    path.push_back({on, 0});
+    path_.push_back({on, 0});
   }
   return false;
 }

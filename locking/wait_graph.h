@@ -138,11 +138,11 @@ class WaitGraph {
     return deadlocks_.load(std::memory_order_relaxed);
   }
 
-  // Calls `visit(const Request&)` for each that waits, with the mutex held.
-  template <typename Visit>
-  void visit_waiting(const Visit& visit) {
+  // Calls `look(const Request&)` for each that waits, with the mutex held.
+  template <typename Look>
+  void visit_waiting(const Look& look) {
     const std::lock_guard lock(mutex_);
-    for (const Request* request : waiting_) visit(*request);
+    for (const Request* request : waiting_) look(*request);
   }
 
  private:
@@ -151,6 +151,10 @@ class WaitGraph {
     const Blocker* blocker;
   };
   using Circle = std::vector<Edge>;
+  struct Visit {
+    Request* request;
+    std::size_t next;  // of its blockers
+  };
 
   std::unique_lock<std::mutex> hold();
   void let_go(Owner& owner, bool (*is_about)(Hold));
@@ -174,6 +178,7 @@ class WaitGraph {
   std::mutex mutex_;
   std::vector<Request*> waiting_;
   std::uint64_t searches_ = 0;
+  std::vector<Visit> path_;  // of the search
   std::vector<std::atomic<std::uint32_t>*> to_wake_;  // words that were raised
   std::atomic<std::uint64_t> waits_{0};
   std::atomic<std::uint64_t> deadlocks_{0};
