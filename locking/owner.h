@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "isolith/status.h"
 
 namespace isolith::locking {
 
@@ -55,6 +56,7 @@ struct Owner {
   std::vector<std::uint64_t> more_intends;  // changed by the transaction's own thread, under the mutex
 
   Request* request = nullptr;  // what it waits for; under the graph's mutex
+  DeadlockReport deadlock;     // likewise; once it was chosen to fail, and waits no more, its own
 
   KeyMark* marks = nullptr;        // keys that it read with a lock, newest first
   KeyMark* spare_marks = nullptr;  // to be used again

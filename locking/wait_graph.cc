@@ -15,6 +15,7 @@ namespace {
 constexpr int kTriesMax = 250;  // some tens of microseconds
 constexpr int kPausesEach = 8;
 constexpr std::size_t kFewToWake = 16;
+constexpr std::size_t kMembersKept = 16;  // of a report
 
 std::string_view way_of(Hold hold) {
   switch (hold) {
@@ -214,6 +215,7 @@ void WaitGraph::got_lock(const Request& got) {
 Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   request.began = std::chrono::steady_clock::now();
   if (!request.deadline) request.deadline = request.began + std::chrono::milliseconds(timeout_ms);
+  sort_blockers(request);
   std::unique_lock lock = hold();
   request.looks_again = false;
   if (!register_blockers(request)) return {};
@@ -225,7 +227,6 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   Owner& owner = *request.owner;
   DCHECK(owner.request == nullptr, "a transaction waits for one thing at a time");
   owner.request = &request;
-  sort_blockers(request);
   waiting_.push_back(&request);
   to_wake_.reserve(waiting_.size());  // not while they are woken: an end does not fail
   waits_.fetch_add(1, std::memory_order_relaxed);
@@ -242,7 +243,7 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
     bool in_time = timeout_ms == 0 || left_ms > 0;
     if (in_time) {
       const std::uint32_t word = owner.word.load(std::memory_order_relaxed);
-      boost::container::small_vector<std::uint64_t, 4> holders;
+      boost::container::small_vector<std::uint64_t, 16> holders;
       for (const Blocker& blocker : request.blockers)
         holders.push_back(blocker.owner->number.load(std::memory_order_relaxed));
       const WaitInfo info{request.kind,    owner.number.load(std::memory_order_relaxed),
@@ -256,15 +257,22 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
       status = timed_out(request, timeout_ms);
     }
   }
-  if (request.victim_of) {
-    std::string text = describe(*request.victim_of);
-    ConflictReport report = conflict_of(*request.victim_of);
-    status = Status::conflict(ConflictReason::deadlock, std::move(text), std::move(report),
-                              *std::move(request.victim_of));
-    request.victim_of.reset();
-  }
   withdraw(request);
-  return status;
+  lock.unlock();
+  const std::size_t members = std::exchange(request.victim_of, 0);
+  return members > 0 ? failed_by(owner.deadlock, members) : std::move(status);
+}
+
+// What is kept has had more members, perhaps.
+Status WaitGraph::failed_by(DeadlockReport& kept, std::size_t members) {
+  DeadlockReport report;
+  report.circle.assign(kept.circle.begin(), kept.circle.begin() + static_cast<std::ptrdiff_t>(members));
+  report.victim = kept.victim;
+  report.found_after_ns = kept.found_after_ns;
+  if (kept.circle.size() > kMembersKept) kept.circle = {};
+  std::string text = describe(report);
+  ConflictReport conflict = conflict_of(report);
+  return Status::conflict(ConflictReason::deadlock, std::move(text), std::move(conflict), std::move(report));
 }
 
 // "accounts/alice is locked by T3, which wrote it".
@@ -381,8 +389,9 @@ void WaitGraph::break_circles(Request& request) {
     if (opens_softly(request, circle)) continue;
     deadlocks_.fetch_add(1, std::memory_order_relaxed);
     Request& victim = choose_victim(circle);
-    victim.victim_of = report_of(circle, victim);
-    victim.victim_of->found_after_ns = static_cast<std::uint64_t>(
+    report(circle, victim);
+    victim.victim_of = circle.size();
+    victim.owner->deadlock.found_after_ns = static_cast<std::uint64_t>(
         std::chrono::nanoseconds(std::chrono::steady_clock::now() - request.began).count());
     if (&victim != &request) wake(victim);
   }
@@ -402,23 +411,26 @@ Request& WaitGraph::choose_victim(const Circle& circle) const {
   return *victim;
 }
 
-DeadlockReport WaitGraph::report_of(const Circle& circle, const Request& victim) {
-  DeadlockReport report;
+// With the mutex held, so into what there was room for before.
+void WaitGraph::report(const Circle& circle, const Request& victim) {
+  DeadlockReport& report = victim.owner->deadlock;
   report.victim = victim.owner->number.load(std::memory_order_relaxed);
-  for (const Edge& edge : circle) {
-    DeadlockReport::Member& member = report.circle.emplace_back();
-    member.transaction = edge.request->owner->number.load(std::memory_order_relaxed);
-    member.label = edge.request->label;
-    member.level = edge.request->level;
-    member.wants = to_string(edge.request->mode);
-    member.table = edge.request->table;
-    member.is_whole = edge.request->kind == WaitKind::table_lock;
-    member.key = edge.request->key;
-    member.is_range = edge.request->is_range;
-    if (edge.request->hi) member.hi = std::string(*edge.request->hi);
-    member.blocker_holds = way_of(edge.blocker->hold);
+  if (report.circle.size() < circle.size()) report.circle.resize(circle.size());
+  for (std::size_t i = 0; i < circle.size(); ++i) {
+    const Request& request = *circle[i].request;
+    DeadlockReport::Member& member = report.circle[i];
+    member.transaction = request.owner->number.load(std::memory_order_relaxed);
+    member.label = request.label;
+    member.level = request.level;
+    member.wants = to_string(request.mode);
+    member.table = request.table;
+    member.is_whole = request.kind == WaitKind::table_lock;
+    member.key = request.key;
+    member.is_range = request.is_range;
+    member.hi.reset();
+    if (request.hi) member.hi.emplace(*request.hi);
+    member.blocker_holds = way_of(circle[i].blocker->hold);
   }
-  return report;
 }
 
 // The victim first.

@@ -95,7 +95,8 @@ struct Request {
 
   // Under the graph's mutex.
   boost::container::small_vector<Blocker, 2> blockers;
-  std::optional<DeadlockReport> victim_of;  // it was chosen
+  std::size_t victim_of =
+      0;  // members of the circle that it was chosen from (`Owner::deadlock`); 0: it was not
   bool looks_again = false;
   std::uint64_t seen_in = 0;  // a search
 
@@ -171,14 +172,15 @@ class WaitGraph {
   bool find_circle(Request& from, Circle& circle);
   void break_circles(Request& request);
   Request& choose_victim(const Circle& circle) const;
-  static DeadlockReport report_of(const Circle& circle, const Request& victim);
+  static void report(const Circle& circle, const Request& victim);
+  static Status failed_by(DeadlockReport& kept, std::size_t members);
 
   WaitHook& hook_;
   const DeadlockVictim victim_;
   std::mutex mutex_;
   std::vector<Request*> waiting_;
   std::uint64_t searches_ = 0;
-  std::vector<Visit> path_;  // of the search
+  std::vector<Visit> path_;                           // of the search
   std::vector<std::atomic<std::uint32_t>*> to_wake_;  // words that were raised
   std::atomic<std::uint64_t> waits_{0};
   std::atomic<std::uint64_t> deadlocks_{0};
