@@ -1,6 +1,7 @@
 #include "locking/access_sets.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/mutant.h"
 
@@ -52,10 +53,11 @@ void AccessSets::clear_rest() noexcept {
   level = kTrackedLevel;
   own_level.clear();
   label.clear();
-  reads = {};
-  ranges = {};
-  writes = {};
-  key_bytes = {};
+  // With their room.
+  (void)std::exchange(reads, {});
+  (void)std::exchange(ranges, {});
+  (void)std::exchange(writes, {});
+  (void)std::exchange(key_bytes, {});
   has_rest = false;
 }
 

@@ -45,10 +45,10 @@ void ConflictTracker::widen(Tracked& tracked) {
     }
     for (const std::uint64_t hash : sets.reads) keys_->give_up(tracked, hash);
   }
-  sets.reads = {};
+  (void)std::exchange(sets.reads, {});  // with its room
   sets.read_bits = 0;
   sets.ranges.clear();
-  if (sets.writes.empty()) sets.key_bytes = {};
+  if (sets.writes.empty()) (void)std::exchange(sets.key_bytes, {});
   for (TrackedRanges* const table : tracked.tables) sets.add_range(*table, {}, std::nullopt);
   const auto bytes = static_cast<std::int64_t>(sets.ranges.size() * TrackedRanges::kSegmentBytes);
   tracked.bytes_untold += bytes - std::exchange(tracked.bytes, bytes);

@@ -15,7 +15,7 @@ namespace {
 constexpr int kTriesMax = 250;  // some tens of microseconds
 constexpr int kPausesEach = 8;
 constexpr std::size_t kFewToWake = 16;
-constexpr std::size_t kMembersKept = 16;  // of a report
+constexpr std::size_t kMembersKept = 8;  // of a report
 
 std::string_view way_of(Hold hold) {
   switch (hold) {
@@ -142,23 +142,25 @@ void WaitGraph::wake(Request& request) {
   to_wake_.push_back(&request.owner->word);
 }
 
+// Lets the mutex go where there is somebody to wake.
 void WaitGraph::wake_all(std::unique_lock<std::mutex>& lock) {
-  if (to_wake_.empty()) return;
-  // The room for many goes with them, that for few stays.
   std::array<std::atomic<std::uint32_t>*, kFewToWake> few{};
   std::vector<std::atomic<std::uint32_t>*> many;
-  std::size_t count = to_wake_.size();
+  const std::size_t count = to_wake_.size();
+  if (count == 0) return;
   if (count <= few.size()) {
     std::copy(to_wake_.begin(), to_wake_.end(), few.begin());
     to_wake_.clear();
-  } else {
-    many.swap(to_wake_);
-    count = 0;
+    lock.unlock();
+    for (std::size_t i = 0; i < count; ++i) hook_.wake_all(*few[i]);
+    return;
   }
+  many.swap(to_wake_);
   lock.unlock();
-  for (std::size_t i = 0; i < count; ++i) hook_.wake_all(*few[i]);
   for (const std::atomic<std::uint32_t>* word : many) hook_.wake_all(*word);
-  lock.lock();
+  many.clear();
+  lock = hold();
+  if (to_wake_.empty()) to_wake_.swap(many);  // the room is for those who wait now
 }
 
 void WaitGraph::ended(Owner& owner) {
@@ -219,6 +221,17 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   std::unique_lock lock = hold();
   request.looks_again = false;
   if (!register_blockers(request)) return {};
+  // Also where there is no memory: nobody is left that does not wait.
+  struct Withdraws {
+    WaitGraph& graph;
+    Request& request;
+    std::unique_lock<std::mutex>& lock;
+    ~Withdraws() {
+      if (request.blockers.empty() && request.owner->request != &request) return;
+      if (!lock.owns_lock()) lock = graph.hold();
+      graph.withdraw(request);
+    }
+  } const withdraws{*this, request, lock};
   if (request.never_waits) {
     Status busy = passes_its_own_line(request) ? Status() : Status(StatusCode::busy, in_the_way(request));
     while (!request.blockers.empty()) drop_blocker(request, request.blockers.size() - 1);
@@ -232,6 +245,7 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   waits_.fetch_add(1, std::memory_order_relaxed);
   break_circles(request);
   wake_all(lock);
+  if (!lock.owns_lock()) lock = hold();
   Status status;
   while (status.ok() && !request.blockers.empty() && !request.looks_again && !request.victim_of) {
     std::uint64_t left_ms = 0;
@@ -251,7 +265,7 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
                           request.key,     {holders.data(), holders.size()}};
       lock.unlock();
       in_time = hook_.wait(owner.word, word, info, left_ms);
-      lock.lock();
+      lock = hold();
     }
     if (!in_time && !request.blockers.empty() && !request.victim_of) {
       status = timed_out(request, timeout_ms);
@@ -269,7 +283,7 @@ Status WaitGraph::failed_by(DeadlockReport& kept, std::size_t members) {
   report.circle.assign(kept.circle.begin(), kept.circle.begin() + static_cast<std::ptrdiff_t>(members));
   report.victim = kept.victim;
   report.found_after_ns = kept.found_after_ns;
-  if (kept.circle.size() > kMembersKept) kept.circle = {};
+  if (kept.circle.size() > kMembersKept) (void)std::exchange(kept.circle, {});
   std::string text = describe(report);
   ConflictReport conflict = conflict_of(report);
   return Status::conflict(ConflictReason::deadlock, std::move(text), std::move(conflict), std::move(report));
@@ -326,7 +340,7 @@ Status WaitGraph::timed_out(const Request& request, std::uint64_t timeout_ms) co
 // ---- circles ----
 
 // Depth first over those that wait. A member that was failed already is on its way out.
-bool WaitGraph::find_circle(Request& from, Circle& circle) {
+bool WaitGraph::find_circle(Request& from) {
   const std::uint64_t search = ++searches_;
   path_.assign(1, {&from, 0});
   from.seen_in = search;
@@ -338,9 +352,9 @@ bool WaitGraph::find_circle(Request& from, Circle& circle) {
     }
     Request* const on = at.request->blockers[at.next++].owner->request;
     if (on == &from) {
-      circle.clear();
+      circle_.clear();
       for (const Visit& visit : path_)
-        circle.push_back({visit.request, &visit.request->blockers[visit.next - 1]});
+        circle_.push_back({visit.request, &visit.request->blockers[visit.next - 1]});
       return true;
     }
     if (on == nullptr || on->seen_in == search || on->victim_of || on->looks_again) continue;
@@ -354,10 +368,9 @@ bool WaitGraph::find_circle(Request& from, Circle& circle) {
 // what is in its way when it passes them already is so for other reasons.
 bool WaitGraph::passes_its_own_line(Request& request) {
   if (request.may_pass) return false;
-  Circle circle;
   request.owner->request = &request;
-  while (!request.may_pass && find_circle(request, circle)) {
-    if (circle.front().blocker->hold != Hold::came_first) break;
+  while (!request.may_pass && find_circle(request)) {
+    if (circle_.front().blocker->hold != Hold::came_first) break;
     request.may_pass = true;
   }
   request.owner->request = nullptr;
@@ -367,8 +380,8 @@ bool WaitGraph::passes_its_own_line(Request& request) {
 // Whether the circle opens without a victim: a member passes those who came first; or one that waits for the
 // users of a table looks once more whether they are users: one that found the table locked takes back that it
 // uses it, and may have been seen before that.
-bool WaitGraph::opens_softly(Request& request, const Circle& circle) {
-  for (const Edge& edge : circle) {
+bool WaitGraph::opens_softly(Request& request) {
+  for (const Edge& edge : circle_) {
     Request& member = *edge.request;
     const bool passes = edge.blocker->hold == Hold::came_first;
     if (!passes && (!is_soft(edge.blocker->hold) || member.was_rechecked)) continue;
@@ -383,25 +396,24 @@ bool WaitGraph::opens_softly(Request& request, const Circle& circle) {
 // Every circle that the request would close is opened, or a member of it failed. One that was failed counts
 // as on its way out from then on, the request itself too: the mutex is let go before it has left.
 void WaitGraph::break_circles(Request& request) {
-  Circle circle;
   if (base::is_mutant(base::Mutant::deadlock_missed)) return;
-  while (!request.looks_again && !request.victim_of && find_circle(request, circle)) {
-    if (opens_softly(request, circle)) continue;
+  while (!request.looks_again && !request.victim_of && find_circle(request)) {
+    if (opens_softly(request)) continue;
     deadlocks_.fetch_add(1, std::memory_order_relaxed);
-    Request& victim = choose_victim(circle);
-    report(circle, victim);
-    victim.victim_of = circle.size();
+    Request& victim = choose_victim();
+    report_to(victim);
+    victim.victim_of = circle_.size();
     victim.owner->deadlock.found_after_ns = static_cast<std::uint64_t>(
         std::chrono::nanoseconds(std::chrono::steady_clock::now() - request.began).count());
     if (&victim != &request) wake(victim);
   }
 }
 
-// `circle` begins with the request that closed it.
-Request& WaitGraph::choose_victim(const Circle& circle) const {
-  Request* victim = circle.front().request;
+// The circle begins with the request that closed it.
+Request& WaitGraph::choose_victim() const {
+  Request* victim = circle_.front().request;
   if (victim_ == DeadlockVictim::last_to_wait) return *victim;
-  for (const Edge& edge : circle) {
+  for (const Edge& edge : circle_) {
     Request* const other = edge.request;
     const bool better = victim_ == DeadlockVictim::least_written && other->writes != victim->writes
                             ? other->writes < victim->writes
@@ -412,12 +424,12 @@ Request& WaitGraph::choose_victim(const Circle& circle) const {
 }
 
 // With the mutex held, so into what there was room for before.
-void WaitGraph::report(const Circle& circle, const Request& victim) {
+void WaitGraph::report_to(const Request& victim) const {
   DeadlockReport& report = victim.owner->deadlock;
   report.victim = victim.owner->number.load(std::memory_order_relaxed);
-  if (report.circle.size() < circle.size()) report.circle.resize(circle.size());
-  for (std::size_t i = 0; i < circle.size(); ++i) {
-    const Request& request = *circle[i].request;
+  if (report.circle.size() < circle_.size()) report.circle.resize(circle_.size());
+  for (std::size_t i = 0; i < circle_.size(); ++i) {
+    const Request& request = *circle_[i].request;
     DeadlockReport::Member& member = report.circle[i];
     member.transaction = request.owner->number.load(std::memory_order_relaxed);
     member.label = request.label;
@@ -427,9 +439,13 @@ void WaitGraph::report(const Circle& circle, const Request& victim) {
     member.is_whole = request.kind == WaitKind::table_lock;
     member.key = request.key;
     member.is_range = request.is_range;
-    member.hi.reset();
-    if (request.hi) member.hi.emplace(*request.hi);
-    member.blocker_holds = way_of(circle[i].blocker->hold);
+    if (!request.hi) {
+      member.hi.reset();
+    } else {
+      if (!member.hi) member.hi.emplace();
+      member.hi->assign(*request.hi);
+    }
+    member.blocker_holds = way_of(circle_[i].blocker->hold);
   }
 }
 

@@ -151,7 +151,6 @@ class WaitGraph {
     Request* request;
     const Blocker* blocker;
   };
-  using Circle = std::vector<Edge>;
   struct Visit {
     Request* request;
     std::size_t next;  // of its blockers
@@ -168,11 +167,11 @@ class WaitGraph {
   static std::string names_of_blockers(const Request& request);
   Status timed_out(const Request& request, std::uint64_t timeout_ms) const;
   bool passes_its_own_line(Request& request);
-  bool opens_softly(Request& request, const Circle& circle);
-  bool find_circle(Request& from, Circle& circle);
+  bool opens_softly(Request& request);
+  bool find_circle(Request& from);
   void break_circles(Request& request);
-  Request& choose_victim(const Circle& circle) const;
-  static void report(const Circle& circle, const Request& victim);
+  Request& choose_victim() const;
+  void report_to(const Request& victim) const;
   static Status failed_by(DeadlockReport& kept, std::size_t members);
 
   WaitHook& hook_;
@@ -180,7 +179,8 @@ class WaitGraph {
   std::mutex mutex_;
   std::vector<Request*> waiting_;
   std::uint64_t searches_ = 0;
-  std::vector<Visit> path_;                           // of the search
+  std::vector<Visit> path_;   // of the search
+  std::vector<Edge> circle_;  // that it found
   std::vector<std::atomic<std::uint32_t>*> to_wake_;  // words that were raised
   std::atomic<std::uint64_t> waits_{0};
   std::atomic<std::uint64_t> deadlocks_{0};

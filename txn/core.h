@@ -147,9 +147,6 @@ class Core {
     bool locked = false;
     TransactionId writer{};      // of the version, if there is one
     TransactionId superseder{};  // who replaced it, or what is not there, after the snapshot
-    PageId leaf = kNoPage;       // where it was read without a latch
-    std::uint64_t leaf_version = 0;
-    bool is_again = false;       // it was read before: the observer has been told, and there is a mark
     btree::ChainReference chain;
   };
 
@@ -180,9 +177,11 @@ class Core {
   mvcc::ReadRule read_rule(const TransactionState& state) const noexcept;
   Status find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
                   Found& found);
-  Status read_value(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
-                    Found& found);
+  Status read_value(TransactionState& state, const TableInfo& table, std::string_view key,
+                    std::string& value);
   Status get_value(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value);
+  Status get_tracked(TransactionState& state, const TableInfo& table, std::string_view key,
+                     std::string& value);
   Status find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
                          const mvcc::ReadRule& rule, std::string& value, Found& found);
   // To a snapshot a row that its own transaction has locked and not written is what it was before.
@@ -254,17 +253,8 @@ class Core {
   locking::AccessSets& access_of(TransactionState& state);
   void track_key(TransactionState& state, const TableInfo& table, std::string_view key);
   void enter_key(TransactionState& state, const TableInfo& table, std::string_view key);
-  void begin_get(TransactionState& state, std::string_view key) {
-    if (state.last_read.table != nullptr) mark_last_read(state);
-    state.last_read.key = key;
-  }
-  static void end_get(TransactionState& state, const TableInfo& table, const Found& found) noexcept {
-    if (found.leaf == kNoPage) return;
-    state.last_read.table = &table;
-    state.last_read.leaf = found.leaf;
-    state.last_read.leaf_version = found.leaf_version;
-  }
   void mark_last_read(TransactionState& state);
+  [[nodiscard]] bool is_time_known(TransactionId id, const mvcc::TransactionStatus& status) const noexcept;
   void note_read(TransactionState& state, const Found& found);
   static bool is_changed_since(const TransactionState& state, const TableInfo& table) noexcept {
     return table.created_ts.load(std::memory_order_relaxed) > raw(state.as_of) ||

@@ -81,20 +81,24 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
         invisible = true;
       }
     }
-    found.leaf = leaf.id();
-    found.leaf_version = leaf.version();
+    if (state.marks_later && !state.last_read.is_set()) {
+      state.last_read.leaf = invisible ? kNoPage : leaf.id();
+      state.last_read.leaf_version = leaf.version();
+    }
     return leaf.validate() ? Step::ok : Step::restart;
   }));
   if (invisible) {
-    found.leaf = kNoPage;
-    if (state.marks_later && !found.is_again) enter_key(state, table, key);
+    if (state.marks_later && !state.last_read.is_again) enter_key(state, table, key);
     TRY(find_row_shared(state, table, key, rule, value, found));
   }
   if (!found.exists) note_absence(state);
   if (found.superseder != kNoTransaction && state.is_tracking()) note_read(state, found);
-  if (observer_ != nullptr && !found.is_again) [[unlikely]]
+  if (observer_ != nullptr && !state.last_read.is_again) [[unlikely]]
     tell_read(state, table, key, found.writer, found.exists);
-  return rule.bounded && !is_snapshot_intact(state) ? snapshot_failure(state) : Status();
+  if (!rule.bounded || is_snapshot_intact(state)) [[likely]]
+    return {};
+  // What is read again is not what was asked for now: the transaction goes on until it reads more.
+  return state.last_read.is_again ? Status(StatusCode::snapshot_too_old) : snapshot_failure(state);
 }
 
 // At serializable_ssi: as if what was read last were read now, with its mark. From a leaf that has not
@@ -104,12 +108,17 @@ void Core::mark_last_read(TransactionState& state) {
   const TableInfo& table = *last.table;
   if (is_mutant(Mutant::last_read_unmarked)) return;
   enter_key(state, table, last.key);
+  // A table that it made itself may be gone: it has rolled that back.
+  if (!OptimisticGuard::is_unchanged(*cache_, last.leaf, last.leaf_version) && is_there(state, table)) {
+    struct Again {
+      explicit Again(bool& is) : is_again(is) { is_again = true; }
+      ~Again() { is_again = false; }
+      bool& is_again;
+    } const again(last.is_again);
+    Found found;
+    if (!find_row(state, table, last.key, last.value, found).ok()) state.tracked->overwriters_lost = true;
+  }
   last.table = nullptr;
-  if (OptimisticGuard::is_unchanged(*cache_, last.leaf, last.leaf_version)) return;
-  if (!is_there(state, table)) return;  // it made the table, and has rolled that back
-  Found found;
-  found.is_again = true;
-  if (!find_row(state, table, last.key, last.value, found).ok()) state.tracked->overwriters_lost = true;
 }
 
 // The key is locked: its newest row is what is read, once nobody is writing there.
@@ -231,10 +240,10 @@ Step Core::read_large(const Found& found, std::uint64_t offset, char* to, std::s
 
 // Its value; a lock is held by then where one is needed. Within `get`, the path that is measured.
 [[gnu::always_inline]] inline Status Core::read_value(TransactionState& state, const TableInfo& table,
-                                                      std::string_view key, std::string& value,
-                                                      Found& found) {
+                                                      std::string_view key, std::string& value) {
   Status status;
   for (pages::Backoff backoff;; backoff.pause()) {
+    Found found;
     TRY(find_row(state, table, key, value, found));
     if (!found.exists) return Status(StatusCode::not_found);
     if (!found.large) [[likely]]
@@ -253,8 +262,23 @@ Step Core::read_large(const Found& found, std::uint64_t offset, char* to, std::s
 
 Status Core::get_value(TransactionState& state, const TableInfo& table, std::string_view key,
                        std::string& value) {
-  Found found;
-  return read_value(state, table, key, value, found);
+  return read_value(state, table, key, value);
+}
+
+// What it read before gets its mark now, and this key later, if it was found without a latch.
+Status Core::get_tracked(TransactionState& state, const TableInfo& table, std::string_view key,
+                         std::string& value) {
+  if (!state.marks_later) {
+    track_key(state, table, key);
+    return get_value(state, table, key, value);
+  }
+  LastRead& last = state.last_read;
+  if (last.is_set()) mark_last_read(state);
+  last.key = key;
+  last.leaf = kNoPage;
+  Status status = get_value(state, table, key, value);
+  if (last.leaf != kNoPage) last.table = &table;
+  return status;
 }
 
 Status Core::get(TransactionState& state, const Table& handle, std::string_view key, std::string& value) {
@@ -264,11 +288,8 @@ Status Core::get(TransactionState& state, const Table& handle, std::string_view 
   if (table == nullptr) return status;
   TRY(check_key(key));
   if (state.read_locks != ReadLocks::none) TRY(lock_key(state, *table, key));
-  if (state.is_tracking()) state.marks_later ? begin_get(state, key) : track_key(state, *table, key);
-  Found found;
-  status = read_value(state, *table, key, value, found);
-  if (state.marks_later) end_get(state, *table, found);
-  return status;
+  if (state.is_tracking()) return get_tracked(state, *table, key, value);
+  return read_value(state, *table, key, value);
 }
 
 Result<std::size_t> Core::get_part(TransactionState& state, const Table& handle, std::string_view key,

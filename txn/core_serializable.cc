@@ -154,6 +154,11 @@ void Core::enter_key(TransactionState& state, const TableInfo& table, std::strin
   tracker_.enter_key(*state.tracked, mvcc::VersionStore::hash_of(table.id, key), table.locks.tracked());
 }
 
+// When one committed that replaced what was read: where it is not known any more it was since the snapshot.
+bool Core::is_time_known(TransactionId id, const mvcc::TransactionStatus& status) const noexcept {
+  return raw(status.commit_ts) != 0 && !statuses_->is_of_chunk(id);
+}
+
 // After the key was entered and read: what it read was replaced.
 void Core::note_read(TransactionState& state, const Found& found) {
   if (state.tracked->sets->is_unmarked || found.superseder == state.own_id()) return;
@@ -161,9 +166,8 @@ void Core::note_read(TransactionState& state, const Found& found) {
   const mvcc::TransactionStatus status = statuses_->find(found.superseder);
   // Rolled back meanwhile: nobody has replaced it, and who does so from now on meets the mark.
   if (status.state == mvcc::TransactionState::aborted) return;
-  // When it committed is not known any more: since the snapshot.
-  if (statuses_->is_of_chunk(found.superseder)) state.tracked->overwriters_lost = true;
   const bool is_committed = status.state == mvcc::TransactionState::committed;
+  if (is_committed && !is_time_known(found.superseder, status)) state.tracked->overwriters_lost = true;
   locking::ConflictTracker::read_under(*state.tracked, found.superseder,
                                        is_committed ? raw(status.commit_ts) : 0);
 }
@@ -222,7 +226,7 @@ locking::AccessSets& Core::access_of(TransactionState& state) {
 
 // Before the commit mutex is taken.
 void Core::find_readers(TransactionState& state, locking::MetReaders& readers) {
-  if (state.last_read.table != nullptr) mark_last_read(state);
+  if (state.last_read.is_set()) mark_last_read(state);
   locking::AccessSets& sets = access_of(state);
   collect_access(state, sets);
   sets.finish();
@@ -236,7 +240,7 @@ Status Core::test_serializable(TransactionState& state, Timestamp ts) {
     const mvcc::TransactionStatus status = statuses_->find(overwriter.id);
     if (status.state != mvcc::TransactionState::committed) continue;
     overwriter.commit_ts = raw(status.commit_ts);
-    if (statuses_->is_of_chunk(overwriter.id)) state.tracked->overwriters_lost = true;
+    if (!is_time_known(overwriter.id, status)) state.tracked->overwriters_lost = true;
   }
   const std::optional<locking::Circle> circle =
       tracker_.test(*state.tracked, raw(ts), state.own_id() != kNoTransaction);
@@ -244,7 +248,7 @@ Status Core::test_serializable(TransactionState& state, Timestamp ts) {
 }
 
 Status Core::commit_tracked_reader(TransactionState& state) {
-  if (state.last_read.table != nullptr) mark_last_read(state);
+  if (state.last_read.is_set()) mark_last_read(state);
   describe_access(state, *state.tracked->sets);
   if (tracker_.try_commit_reader(*state.tracked)) return {};
   Status status;

@@ -40,9 +40,12 @@ struct TableInfo;
 struct LastRead {
   const TableInfo* table = nullptr;  // null: nothing
   std::string key;
-  std::string value;  // room for one
-  PageId leaf = kNoPage;
+  std::string value;      // room for one
+  PageId leaf = kNoPage;  // where it was found without a latch
   std::uint64_t leaf_version = 0;
+  bool is_again = false;  // it is being read again: it has its mark, and observers were told
+
+  [[nodiscard]] bool is_set() const noexcept { return table != nullptr; }
 };
 
 // A snapshot as its transaction announces it in one word: never 0.

@@ -95,7 +95,7 @@ TEST_P(SerializableMarkTest, WhoWroteToADroppedTableComesBeforeWhoDroppedIt) {
   }
 }
 
-TEST_P(SerializableMarkTest, WhatWasReadAndThenWrittenAndTakenBackIsKnown) {
+TEST_P(SerializableMarkTest, WhatWasReadBeforeASavepointWasTakenBackIsKnown) {
   Player& a = player();
   Player& b = player();
   b.get(other_, "x");

@@ -100,6 +100,29 @@ TEST_F(SnapshotTest, TheOldestReaderFailsWhereTheOptionSaysSo) {
   EXPECT_EQ(get(young, number(0)), std::string(100, 'b'));
 }
 
+// serializable_ssi looks once more at what was read last: that it can not any more ends nothing by itself.
+TEST_F(SnapshotTest, WhatWasReadLastIsLookedAtThoughTheSnapshotWasFailed) {
+  options_.snapshots.version_bytes = 20'000;
+  options_.snapshots.overflow = SnapshotOverflow::fail_oldest;
+  for (const bool reads_on : {true, false}) {
+    reopen();
+    for (int i = 0; i < 500; ++i) put(number(i), std::string(100, 'a'));
+    Transaction oldest = begin(Isolation::serializable_ssi);
+    EXPECT_EQ(get(oldest, number(0)), std::string(100, 'a'));
+    for (int i = 0; i < 500; ++i) put(number(i), std::string(100, 'b'));
+    collect();
+    EXPECT_GE(database_->stats().snapshots_failed, 1U);
+    if (reads_on) {
+      std::string value;
+      EXPECT_TRUE(oldest.get(table_, number(1), value).is(StatusCode::snapshot_too_old));
+    } else {
+      (void)oldest.commit().ok();  // what it read was right
+    }
+    EXPECT_FALSE(oldest.active());
+    EXPECT_EQ(database_->stats().tracked_transactions, 0U);
+  }
+}
+
 TEST_F(SnapshotTest, OldVersionsSpillToTheDataFileAndAreReadThere) {
   options_.snapshots.version_bytes = 20'000;
   reopen();
