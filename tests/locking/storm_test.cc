@@ -239,5 +239,32 @@ TEST(StormTest, AThousandWaitersForAKeyAreWokenOneByOne) {
               static_cast<unsigned long long>(hook.waits_));
 }
 
+// Few and many: they are called in two ways.
+TEST(StormTest, AllWhoWaitToReadAreWokenTogether) {
+  for (const std::uint64_t readers : {3U, 100U}) {
+    CountingHook hook;
+    Options options;
+    options.wait_hook = &hook;
+    Database database = *Database::open_in_memory(options);
+    const Table table = *database.ensure_table("t");
+    Transaction writer = *database.begin(Isolation::read_committed);
+    ASSERT_TRUE(writer.put(table, "k", "1").ok());
+    std::vector<std::thread> threads;
+    std::atomic<std::uint64_t> committed{0};
+    for (std::uint64_t i = 0; i < readers; ++i) {
+      threads.emplace_back([&] {
+        Transaction transaction = *database.begin(Isolation::serializable_2pl);
+        std::string value;
+        if (transaction.get(table, "k", value).ok() && value == "1" && transaction.commit().ok()) ++committed;
+      });
+    }
+    while (hook.waits_ < readers) std::this_thread::yield();
+    ASSERT_TRUE(writer.commit().ok());
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(committed, readers);
+    EXPECT_EQ(hook.waits_, readers) << "each waits once";
+  }
+}
+
 }  // namespace
 }  // namespace isolith::testing
