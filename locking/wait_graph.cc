@@ -396,6 +396,8 @@ bool WaitGraph::opens_softly(Request& request) {
 // Every circle that the request would close is opened, or a member of it failed. One that was failed counts
 // as on its way out from then on, the request itself too: the mutex is let go before it has left.
 void WaitGraph::break_circles(Request& request) {
+  // A circle needs one that waits for it, and whoever begins to do so later searches in its turn.
+  if (request.owner->waiters.load(std::memory_order_seq_cst) == 0) return;
   if (base::is_mutant(base::Mutant::deadlock_missed)) return;
   while (!request.looks_again && !request.victim_of && find_circle(request)) {
     if (opens_softly(request)) continue;
