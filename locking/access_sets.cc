@@ -53,12 +53,13 @@ void AccessSets::clear_rest() noexcept {
   level = kTrackedLevel;
   own_level.clear();
   label.clear();
+  has_rest = false;
+  if (!is_large()) return;
   // With their room.
   (void)std::exchange(reads, {});
   (void)std::exchange(ranges, {});
   (void)std::exchange(writes, {});
   (void)std::exchange(key_bytes, {});
-  has_rest = false;
 }
 
 // Before there is need of more, what is there twice goes.

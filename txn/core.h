@@ -28,6 +28,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -249,7 +250,11 @@ class Core {
   }
   Status wait_until_safe(TransactionState& state, bool& is_safe);
   static Status unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& pending);
-  void stop_tracking(TransactionState& state);
+  void stop_tracking(TransactionState& state, bool is_committed = false) {
+    state.marks_later = false;
+    state.last_read.table = nullptr;
+    tracker_.end(*std::exchange(state.tracked, nullptr), is_committed);
+  }
   locking::AccessSets& access_of(TransactionState& state);
   void track_key(TransactionState& state, const TableInfo& table, std::string_view key);
   void enter_key(TransactionState& state, const TableInfo& table, std::string_view key);

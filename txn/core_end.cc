@@ -248,11 +248,7 @@ void Core::end_after(TransactionState& state, const Status& status) {
 // The status is in the table: wake who waits for it, and let the slot go quiet.
 void Core::finish(TransactionState& state, Phase phase) {
   state.phase = phase;
-  if (state.is_tracking()) {
-    tracker_.end(*std::exchange(state.tracked, nullptr), phase == Phase::committed);
-    state.marks_later = false;
-    state.last_read.table = nullptr;
-  }
+  if (state.is_tracking()) stop_tracking(state, phase == Phase::committed);
   if (state.id.load(std::memory_order_relaxed) != 0) {
     state.id.store(0, std::memory_order_release);
     state.redo.clear();

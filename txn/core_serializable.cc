@@ -137,11 +137,6 @@ Status Core::unsafe_for_long(const TransactionState& state, const std::vector<st
                           std::move(report));
 }
 
-void Core::stop_tracking(TransactionState& state) {
-  state.marks_later = false;
-  tracker_.end(*std::exchange(state.tracked, nullptr), false);
-}
-
 // ---- reading ----
 
 // Before it is read.
