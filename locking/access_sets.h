@@ -110,7 +110,8 @@ struct alignas(64) AccessSets {
     range.has_hi = true;
   }
   void add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key) {
-    writes.push_back({hash, &table, id, store(key)});
+    const StoredKey stored = store(key);
+    writes.push_back({hash, &table, id, stored});
     write_bits |= bit_of(hash);
   }
   // Views of what is kept here, until more is added.

@@ -15,7 +15,6 @@ using base::Mutant;
 namespace {
 
 constexpr std::int64_t kReadBytes = KeyReads::kMarkBytes + sizeof(std::uint64_t);
-constexpr std::uint32_t kLookEvery = 32;     // ends of one place
 constexpr std::size_t kTrimLooksMax = 1024;  // ranges looked at before one is trimmed
 constexpr std::size_t kSameLooksMax = 8;     // and before one is entered
 
@@ -88,12 +87,12 @@ void ConflictTracker::note_table(TrackedRanges& table) {
 
 std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, TrackedRanges& table,
                                                         std::string_view lo,
-                                                        std::optional<std::string_view> hi) {
+                                                        const std::optional<std::string>& hi) {
   if (hi && *hi <= lo) return std::nullopt;
   AccessSets& sets = *tracked.sets;
   std::vector<ReadRange>& ranges = sets.ranges;
-  const std::size_t looks = std::min(ranges.size(), kSameLooksMax);
-  for (std::size_t i = ranges.size() - looks; i < ranges.size(); ++i) {
+  const std::size_t place = ranges.size();
+  for (std::size_t i = place - std::min(place, kSameLooksMax); i < place; ++i) {
     ReadRange& range = ranges[i];
     if (range.table != &table || sets.lo_of(range) > lo) continue;
     if (range.has_hi && (!hi || *hi > *sets.hi_of(range))) continue;
@@ -108,7 +107,7 @@ std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, Tracke
   const auto bytes = static_cast<std::int64_t>(TrackedRanges::kSegmentBytes + sizeof(ReadRange) + lo.size());
   tracked.bytes += bytes;
   count(tracked, bytes);  // which may widen it
-  return ranges.size() - 1;
+  return place;
 }
 
 // What other ranges of the same transaction have, too, stays.
@@ -157,37 +156,10 @@ void ConflictTracker::read_under(Tracked& tracked, TransactionId writer, std::ui
 
 // ---- who has read what is written ----
 
-template <typename Visit>
-void ConflictTracker::visit_readers(const AccessSets& writes, Tracked& own, std::uint64_t& newest,
-                                    const Visit& visit) {
-  const auto meet = [&](Tracked& reader) {
-    if (&reader != &own) visit(reader);
-  };
-  if (writes.writes_all) {
-    newest = published_.load(std::memory_order_acquire);
-    for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
-      Tracked& place = *places_[i].load(std::memory_order_acquire);
-      const std::uint64_t active = place.active.load(std::memory_order_seq_cst);
-      if (active != 0 && (Active::decode(active).may_write || test_ == ConflictTest::dangerous_structure))
-        meet(place);
-    }
-    return;
-  }
-  for (const WrittenKey& write : writes.writes) {
-    if (keys_->visit(write.hash, own, newest, meet)) own.written.push_back(write.hash);
-    write.table->visit(writes.key_of(write), newest, meet);
-  }
-}
-
-void ConflictTracker::find_readers(const AccessSets& writes, Tracked& place, MetReaders& readers) {
-  prepare(place);
-  std::uint64_t newest = 0;
-  visit_readers(writes, place, newest, [&](Tracked& reader) {
-    const bool is_met = std::any_of(readers.begin(), readers.end(),
-                                    [&](const MetReader& met) { return met.reader == &reader; });
-    if (!is_met) readers.push_back({&reader, reader.word.load(std::memory_order_seq_cst)});
-  });
-  if (place.written.size() > 1) std::sort(place.written.begin(), place.written.end());
+void ConflictTracker::meet(Tracked& reader, MetReaders& readers) {
+  const bool is_met = std::any_of(readers.begin(), readers.end(),
+                                  [&](const MetReader& met) { return met.reader == &reader; });
+  if (!is_met) readers.push_back({&reader, reader.word.load(std::memory_order_seq_cst)});
 }
 
 void ConflictTracker::inform(const MetReaders& readers, std::uint64_t commit_ts) {
@@ -373,55 +345,25 @@ void ConflictTracker::remember_suspect(const Tracked& tracked, std::uint64_t com
   passed_bound_ = std::min(passed_bound_, tracked.bound_ts);
 }
 
-// Kept first, under the latch that searches hold; then it looks whether anybody is suspected. Who is tested
-// raises the suspicion and then takes that latch: whichever was there first is seen by the other.
-//
-// Nobody will look for it where nobody who may write has an older snapshot: then all that began before it and
-// may be suspected have ended, and had raised the suspicion before.
-bool ConflictTracker::try_commit_reader(Tracked& tracked) {
-  AccessSets& sets = *tracked.sets;
-  sets.commit_ts = sets.snapshot;
-  const bool is_wanted =
-      oldest_.load(std::memory_order_seq_cst) < sets.snapshot && !is_mutant(Mutant::reader_not_kept);
-  if (is_wanted) {
-    prepare_reader(tracked);
-    const std::lock_guard lock(tracked.recent.latch());
-    tracked.recent.keep();
-  }
-  if (!sets.is_unmarked) mark_committed(tracked, sets.snapshot);
-  if (is_unsuspicious(tracked) || is_mutant(Mutant::suspicion_unheeded)) return true;
-  // With the mutex it is kept in any case: what is let pass may be part of a circle later.
-  if (is_wanted) {
+// With the mutex it is kept in any case: what is let pass may be part of a circle later.
+void ConflictTracker::take_back_reader(Tracked& tracked, bool is_kept) {
+  if (is_kept) {
     const std::lock_guard lock(tracked.recent.latch());
     tracked.recent.take_back();
   } else {
     prepare_reader(tracked);
   }
   const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
-  if (!sets.is_unmarked) tracked.word.store(word & ~Tracked::kCommitted, std::memory_order_release);
-  return false;
+  if (!tracked.sets->is_unmarked) tracked.word.store(word & ~Tracked::kCommitted, std::memory_order_release);
 }
 
-void ConflictTracker::prepare_reader(Tracked& tracked) {
-  AccessSets& sets = *tracked.sets;
-  sets.finish();
-  prepare(tracked);
-  if (sets.is_unmarked && tracked.recent.is_too_large()) leave_unmarked(tracked, sets, sets.snapshot);
-}
-
-// Before it is kept. What the one that goes for it has read becomes marks, while somebody may ask for them:
-// a search can do without its set, but for knowing that it is not known. No marks where the one that was kept
+// A search can do without the set, but for knowing that it is not known. No marks where the one that was kept
 // last has read the same: its snapshot is newer, so whoever would ask for the mark finds that one, or what
 // stands for it once it goes.
-void ConflictTracker::prepare(Tracked& place) {
-  const AccessSets* const victim = place.recent.victim();
-  if (victim != nullptr && victim->is_unmarked &&
-      victim->snapshot > oldest_.load(std::memory_order_relaxed)) {
-    const AccessSets* const newest = place.recent.newest();
-    const bool is_said = newest != nullptr && newest->is_unmarked && has_read_all_of(*newest, *victim);
-    if (!is_said) leave_unmarked(place, *victim, victim->snapshot);
-  }
-  place.recent.prepare();
+void ConflictTracker::leave_victim(Tracked& place, const AccessSets& victim) {
+  const AccessSets* const newest = place.recent.newest();
+  const bool is_said = newest != nullptr && newest->is_unmarked && has_read_all_of(*newest, victim);
+  if (!is_said) leave_unmarked(place, victim, victim.snapshot);
 }
 
 // What has been read by one that committed at `ts`, and has no marks.
@@ -524,31 +466,17 @@ bool ConflictTracker::is_only_place() const noexcept {
 }
 
 // Whose place is made after this one's end takes a snapshot that has all of it.
-void ConflictTracker::end(Tracked& tracked, bool committed) {
-  const bool is_unmarked = tracked.sets->is_unmarked;
-  // Nobody waits for one that only reads.
-  tracked.active.store(0, is_unmarked ? std::memory_order_release : std::memory_order_seq_cst);
-  if (++tracked.ends % kLookEvery == 0) look_for_oldest();
-  // Where it has written all that it read, no mark is left.
-  const bool has_marks =
-      !is_unmarked && (tracked.sets->reads.size() != tracked.written.size() || !tracked.sets->ranges.empty());
-  if (has_marks) {
-    const std::uint64_t ts = tracked.leaves.load(std::memory_order_relaxed);
-    if (committed && !is_mutant(Mutant::marks_dropped_at_commit) && !is_only_place() &&
-        ts > oldest_.load(std::memory_order_relaxed)) {
-      leave_marks(tracked, ts);
-    } else {
-      give_up_marks(tracked);
-    }
+void ConflictTracker::end_marks(Tracked& tracked, bool committed) {
+  const std::uint64_t ts = tracked.leaves.load(std::memory_order_relaxed);
+  if (committed && !is_mutant(Mutant::marks_dropped_at_commit) && !is_only_place() &&
+      ts > oldest_.load(std::memory_order_relaxed)) {
+    leave_marks(tracked, ts);
+  } else {
+    give_up_marks(tracked);
   }
-  count(tracked, -std::exchange(tracked.bytes, 0));
-  tracked.tables.clear();
-  tracked.sets = &tracked.recent.next();
-  if (is_unmarked) return;
-  const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
-  tracked.number.store(0, std::memory_order_relaxed);
-  tracked.word.store((Tracked::number_of(word) + 1) * Tracked::kOne, std::memory_order_release);
-  if (waiters_.load(std::memory_order_seq_cst) == 0) return;
+}
+
+void ConflictTracker::wake_waiters() {
   turn_.fetch_add(1, std::memory_order_seq_cst);
   hook_.wake_all(turn_);
 }

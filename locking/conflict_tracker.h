@@ -15,6 +15,7 @@
 // Order: leaf > nothing of this; commit mutex > latches of RecentCommits > buckets, tables' latches.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -22,6 +23,7 @@
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/mutant.h"
@@ -83,7 +85,7 @@ class ConflictTracker {
   void enter_key(Tracked& tracked, std::uint64_t hash, TrackedRanges& table);
   // Returns its place among the ranges of the transaction; none: it had read all of it.
   std::optional<std::size_t> enter_range(Tracked& tracked, TrackedRanges& table, std::string_view lo,
-                                         std::optional<std::string_view> hi);
+                                         const std::optional<std::string>& hi);
   // Of the range at that place it has read up to this key, and no farther.
   void trim_range(Tracked& tracked, std::size_t place, const TrackedRanges& table, std::string_view last_key,
                   bool is_forward);
@@ -94,7 +96,12 @@ class ConflictTracker {
   // ---- commit of one that wrote ----
 
   // Those that have read what it wrote and are active; before the commit mutex is taken. `place`: its own.
-  void find_readers(const AccessSets& writes, Tracked& place, MetReaders& readers);
+  void find_readers(const AccessSets& writes, Tracked& place, MetReaders& readers) {
+    prepare(place);
+    std::uint64_t newest = 0;
+    visit_readers(writes, place, newest, [&](Tracked& reader) { meet(reader, readers); });
+    if (place.written.size() > 1) std::sort(place.written.begin(), place.written.end());
+  }
   // Whether it may come before one that has committed: where not, it closes nothing (commit mutex).
   [[nodiscard]] static bool has_out(const Tracked& tracked) noexcept {
     return tracked.out_ts.load(std::memory_order_seq_cst) != kNever || !tracked.overwriters.empty() ||
@@ -127,12 +134,52 @@ class ConflictTracker {
   // ---- commit of one that wrote nothing ----
 
   // It is committed, and nothing more is to be looked at. False: with the commit mutex, `test` and `commit`.
-  bool try_commit_reader(Tracked& tracked);
+  //
+  // Kept first, under the latch that searches hold; then it looks whether anybody is suspected. Who is tested
+  // raises the suspicion and then takes that latch: whichever was there first is seen by the other.
+  //
+  // Nobody will look for it where nobody who may write has an older snapshot: then all that began before it
+  // and may be suspected have ended, and had raised the suspicion before.
+  bool try_commit_reader(Tracked& tracked) {
+    AccessSets& sets = *tracked.sets;
+    sets.commit_ts = sets.snapshot;
+    const bool is_wanted = oldest_.load(std::memory_order_seq_cst) < sets.snapshot &&
+                           !base::is_mutant(base::Mutant::reader_not_kept);
+    if (is_wanted) {
+      prepare_reader(tracked);
+      const std::lock_guard lock(tracked.recent.latch());
+      tracked.recent.keep();
+    }
+    if (!sets.is_unmarked) mark_committed(tracked, sets.snapshot);
+    if (is_unsuspicious(tracked) || base::is_mutant(base::Mutant::suspicion_unheeded)) [[likely]]
+      return true;
+    take_back_reader(tracked, is_wanted);
+    return false;
+  }
 
   // ---- ends ----
 
   // What it committed is published, or it is rolled back. The place is free.
-  void end(Tracked& tracked, bool committed);
+  void end(Tracked& tracked, bool committed) {
+    const AccessSets& sets = *tracked.sets;
+    const bool is_unmarked = sets.is_unmarked;
+    // Nobody waits for one that only reads.
+    tracked.active.store(0, is_unmarked ? std::memory_order_release : std::memory_order_seq_cst);
+    if (++tracked.ends % kLookEvery == 0) look_for_oldest();
+    // Where it has written all that it read, no mark is left.
+    const bool has_marks =
+        !is_unmarked && (sets.reads.size() != tracked.written.size() || !sets.ranges.empty());
+    if (has_marks) end_marks(tracked, committed);
+    if (tracked.bytes != 0) count(tracked, -std::exchange(tracked.bytes, 0));
+    tracked.tables.clear();
+    tracked.sets = &tracked.recent.next();
+    if (is_unmarked) return;
+    const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
+    tracked.number.store(0, std::memory_order_relaxed);
+    tracked.word.store((Tracked::number_of(word) + 1) * Tracked::kOne, std::memory_order_release);
+    if (waiters_.load(std::memory_order_seq_cst) != 0) [[unlikely]]
+      wake_waiters();
+  }
 
   // ---- safe snapshots ----
 
@@ -177,6 +224,7 @@ class ConflictTracker {
     std::vector<const AccessSets*> sets;
     std::uint64_t complete_after = 0;
   };
+  static constexpr std::uint32_t kLookEvery = 32;  // ends of one place
   static constexpr std::uint64_t kFirstLook = 64;  // reads, before one looks whether its snapshot is safe
   static constexpr std::size_t kPlacesMax = 65536;
   static constexpr std::size_t kPivotsMax = 65536;
@@ -185,7 +233,28 @@ class ConflictTracker {
   static constexpr std::int64_t kTellBytes = 4096;
 
   template <typename Visit>
-  void visit_readers(const AccessSets& writes, Tracked& own, std::uint64_t& newest, const Visit& visit);
+  void visit_readers(const AccessSets& writes, Tracked& own, std::uint64_t& newest, const Visit& visit) {
+    const auto meet_other = [&](Tracked& reader) {
+      if (&reader != &own) visit(reader);
+    };
+    if (writes.writes_all) [[unlikely]]
+      return visit_all(newest, meet_other);
+    for (const WrittenKey& write : writes.writes) {
+      if (keys_->visit(write.hash, own, newest, meet_other)) own.written.push_back(write.hash);
+      write.table->visit(writes.key_of(write), newest, meet_other);
+    }
+  }
+  template <typename Visit>
+  void visit_all(std::uint64_t& newest, const Visit& visit) const {
+    newest = published_.load(std::memory_order_acquire);
+    for (std::uint32_t i = 0; i < places_count_.load(std::memory_order_seq_cst); ++i) {
+      Tracked& place = *places_[i].load(std::memory_order_acquire);
+      const std::uint64_t active = place.active.load(std::memory_order_seq_cst);
+      if (active != 0 && (Active::decode(active).may_write || test_ == ConflictTest::dangerous_structure))
+        visit(place);
+    }
+  }
+  static void meet(Tracked& reader, MetReaders& readers);
   template <typename Visit>
   void visit_marked(const Tracked& tracked, const Visit& visit) const;
   Kept look_at_kept(const Tracked& tracked);
@@ -199,8 +268,24 @@ class ConflictTracker {
   void remember_suspect(const Tracked& tracked, std::uint64_t commit_ts, bool wrote);
   void remember_pivot(const Pivot& pivot);
   void look_for_oldest();
-  void prepare(Tracked& place);
-  void prepare_reader(Tracked& tracked);
+  // Before it is kept. What the one that goes for it has read becomes marks, while somebody may ask for them.
+  void prepare(Tracked& place) {
+    const AccessSets* const victim = place.recent.victim();
+    if (victim != nullptr && victim->is_unmarked &&
+        victim->snapshot > oldest_.load(std::memory_order_relaxed)) [[unlikely]] {
+      leave_victim(place, *victim);
+    }
+    place.recent.prepare();
+  }
+  void prepare_reader(Tracked& tracked) {
+    AccessSets& sets = *tracked.sets;
+    sets.finish();
+    prepare(tracked);
+    if (sets.is_unmarked && !tracked.recent.fits()) [[unlikely]]
+      leave_unmarked(tracked, sets, sets.snapshot);
+  }
+  void take_back_reader(Tracked& tracked, bool is_kept);
+  void leave_victim(Tracked& place, const AccessSets& victim);
   void leave_unmarked(Tracked& place, const AccessSets& sets, std::uint64_t ts);
   // Its own thread alone changes its word.
   static void mark_committed(Tracked& tracked, std::uint64_t ts) noexcept {
@@ -208,6 +293,7 @@ class ConflictTracker {
     const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
     tracked.word.store(word | Tracked::kCommitted, std::memory_order_release);
   }
+  void end_marks(Tracked& tracked, bool committed);
   void leave_marks(Tracked& tracked, std::uint64_t ts);
   void give_up_marks(Tracked& tracked);
   void count(Tracked& tracked, std::int64_t bytes) {
@@ -216,6 +302,7 @@ class ConflictTracker {
       tell_bytes(tracked);
   }
   void tell_bytes(Tracked& tracked);
+  void wake_waiters();
   void save_memory(Tracked& tracked);
   void widen(Tracked& tracked);
   void fold();

@@ -27,40 +27,39 @@ namespace isolith::locking {
 
 class RecentCommits {
  public:
-  RecentCommits() { places_[0] = std::make_unique<AccessSets>(); }
+  RecentCommits() { current_ = (places_[0] = std::make_unique<AccessSets>()).get(); }
 
   static constexpr std::size_t kSize = 32;
   static constexpr std::size_t kVisitsMax = 256;
 
   // Of the transaction that is active, or committed and not over yet.
-  [[nodiscard]] AccessSets& current() const noexcept { return *places_[at_]; }
+  [[nodiscard]] AccessSets& current() const noexcept { return *current_; }
   // It is about to commit. The one that it takes the place of is not known any more. What is dropped is known
   // to be so before it is: whoever does not see it looks at `complete_after` later.
   void prepare() {
-    fits_ = !is_too_large();
-    if (!fits_) current().has_rest = true;
-    const std::unique_ptr<AccessSets>& next = places_[next_place()];
-    if (next == nullptr) [[unlikely]] {
+    fits_ = !current_->is_large();
+    if (!fits_) [[unlikely]]
+      current_->has_rest = true;
+    if (next_ == nullptr) [[unlikely]] {
       make_next();
-    } else if (next->is_kept.load(std::memory_order_relaxed)) {
-      raise_complete_after(next->commit_ts);
-      next->is_kept.store(false, std::memory_order_release);
+    } else if (next_->is_kept.load(std::memory_order_relaxed)) {
+      raise_complete_after(next_->commit_ts);
+      next_->is_kept.store(false, std::memory_order_release);
     }
   }
   // It has committed: others look at it from here on. With the latch, or the mutex that all searches hold.
   void keep() noexcept {
     if (fits_) {
-      current().is_kept.store(true, std::memory_order_release);
+      current_->is_kept.store(true, std::memory_order_release);
     } else {
-      raise_complete_after(current().commit_ts);
+      raise_complete_after(current_->commit_ts);
     }
   }
-  // Whether it has too much for that.
-  [[nodiscard]] bool is_too_large() const noexcept { return current().is_large(); }
+  // Whether the one that was prepared has not too much for that.
+  [[nodiscard]] bool fits() const noexcept { return fits_; }
   // The one that `prepare` drops; null: none.
   [[nodiscard]] const AccessSets* victim() const noexcept {
-    const AccessSets* const next = places_[next_place()].get();
-    return next != nullptr && next->is_kept.load(std::memory_order_relaxed) ? next : nullptr;
+    return next_ != nullptr && next_->is_kept.load(std::memory_order_relaxed) ? next_ : nullptr;
   }
   // The one that was kept last; null: none is.
   [[nodiscard]] const AccessSets* newest() const noexcept {
@@ -68,14 +67,17 @@ class RecentCommits {
     return last != nullptr && last->is_kept.load(std::memory_order_relaxed) ? last : nullptr;
   }
   // It has not, after all. With the latch.
-  void take_back() noexcept { current().is_kept.store(false, std::memory_order_release); }
+  void take_back() noexcept { current_->is_kept.store(false, std::memory_order_release); }
   // The next transaction begins. What it clears is not kept, so nobody looks at it.
   AccessSets& next() noexcept {
-    if (current().is_kept.load(std::memory_order_relaxed)) at_ = next_place();
-    AccessSets& sets = current();
-    CHECK(!sets.is_kept.load(std::memory_order_relaxed), "it was prepared");
-    sets.clear();
-    return sets;
+    if (current_->is_kept.load(std::memory_order_relaxed)) {
+      at_ = place_behind(at_);
+      current_ = next_;
+      next_ = places_[place_behind(at_)].get();
+      CHECK(!current_->is_kept.load(std::memory_order_relaxed), "it was prepared");
+    }
+    current_->clear();
+    return *current_;
   }
 
   [[nodiscard]] std::uint64_t complete_after() const noexcept {
@@ -94,14 +96,18 @@ class RecentCommits {
 
  private:
   void make_next();
-  [[nodiscard]] std::size_t next_place() const noexcept { return at_ + 1 == places_.size() ? 0 : at_ + 1; }
+  [[nodiscard]] std::size_t place_behind(std::size_t at) const noexcept {
+    return at + 1 == places_.size() ? 0 : at + 1;
+  }
   void raise_complete_after(std::uint64_t ts) noexcept {
     if (ts > complete_after()) complete_after_.store(ts, std::memory_order_relaxed);
   }
 
   SpinLatch latch_;
-  std::size_t at_ = 0;
-  bool fits_ = true;  // the current one is not too large
+  std::size_t at_ = 0;  // of the current one
+  AccessSets* current_ = nullptr;
+  AccessSets* next_ = nullptr;  // null: not made yet
+  bool fits_ = true;            // the current one is not too large
   std::array<std::unique_ptr<AccessSets>, kSize + 1> places_;
   std::atomic<std::uint64_t> complete_after_{0};
 };

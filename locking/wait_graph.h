@@ -179,8 +179,8 @@ class WaitGraph {
   std::mutex mutex_;
   std::vector<Request*> waiting_;
   std::uint64_t searches_ = 0;
-  std::vector<Visit> path_;   // of the search
-  std::vector<Edge> circle_;  // that it found
+  std::vector<Visit> path_;                           // of the search
+  std::vector<Edge> circle_;                          // that it found
   std::vector<std::atomic<std::uint32_t>*> to_wake_;  // words that were raised
   std::atomic<std::uint64_t> waits_{0};
   std::atomic<std::uint64_t> deadlocks_{0};

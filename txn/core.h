@@ -176,13 +176,12 @@ class Core {
 
   // core_read.cc
   mvcc::ReadRule read_rule(const TransactionState& state) const noexcept;
-  Status find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
-                  Found& found);
   Status read_value(TransactionState& state, const TableInfo& table, std::string_view key,
                     std::string& value);
   Status get_value(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value);
-  Status get_tracked(TransactionState& state, const TableInfo& table, std::string_view key,
-                     std::string& value);
+  void begin_tracked_read(TransactionState& state, const TableInfo& table, std::string_view key);
+  Status find_row(TransactionState& state, const TableInfo& table, std::string_view key, std::string& value,
+                  Found& found);
   Status find_row_shared(TransactionState& state, const TableInfo& table, std::string_view key,
                          const mvcc::ReadRule& rule, std::string& value, Found& found);
   // To a snapshot a row that its own transaction has locked and not written is what it was before.
@@ -237,8 +236,20 @@ class Core {
   }
 
   // core_serializable.cc
-  void begin_tracked(TransactionState& state);
-  void start_tracking(TransactionState& state);
+  void begin_tracked(TransactionState& state) {
+    if (state.place == nullptr) [[unlikely]]
+      state.place = &tracker_.make_place();
+    start_tracking(state);
+    if (state.read_only && tracker_.is_only_place()) look_if_safe(state);
+  }
+  // Where what it reads has marks its snapshot counts as that of one that may write: what was erased since
+  // leaves its trace until it ends.
+  void start_tracking(TransactionState& state) {
+    tracker_.begin(*state.place, state.read_only);
+    state.tracked = state.place;
+    state.as_of = register_snapshot(state, !state.place->sets->is_unmarked);
+    state.place->sets->snapshot = raw(state.as_of);
+  }
   Status begin_safe(TransactionState& state);
   enum class Safety : std::uint8_t { open, safe, unsafe };
   Safety safety_of(const TransactionState& state, std::vector<std::uint64_t>* pending);
@@ -251,8 +262,8 @@ class Core {
   Status wait_until_safe(TransactionState& state, bool& is_safe);
   static Status unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& pending);
   void stop_tracking(TransactionState& state, bool is_committed = false) {
-    state.marks_later = false;
     state.last_read.table = nullptr;
+    state.last_read.is_expected = false;
     tracker_.end(*std::exchange(state.tracked, nullptr), is_committed);
   }
   locking::AccessSets& access_of(TransactionState& state);

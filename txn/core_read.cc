@@ -2,6 +2,7 @@
 // no lock, no shared line is written.
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "base/check.h"
 #include "base/mutant.h"
@@ -81,14 +82,16 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
         invisible = true;
       }
     }
-    if (state.marks_later && !state.last_read.is_set()) {
-      state.last_read.leaf = invisible ? kNoPage : leaf.id();
+    if (state.last_read.is_expected) {
+      state.last_read.table = invisible ? nullptr : &table;
+      state.last_read.leaf = leaf.id();
       state.last_read.leaf_version = leaf.version();
     }
     return leaf.validate() ? Step::ok : Step::restart;
   }));
+  const bool was_expected = std::exchange(state.last_read.is_expected, false);
   if (invisible) {
-    if (state.marks_later && !state.last_read.is_again) enter_key(state, table, key);
+    if (was_expected) enter_key(state, table, key);
     TRY(find_row_shared(state, table, key, rule, value, found));
   }
   if (!found.exists) note_absence(state);
@@ -265,20 +268,15 @@ Status Core::get_value(TransactionState& state, const TableInfo& table, std::str
   return read_value(state, table, key, value);
 }
 
-// What it read before gets its mark now, and this key later, if it was found without a latch.
-Status Core::get_tracked(TransactionState& state, const TableInfo& table, std::string_view key,
-                         std::string& value) {
-  if (!state.marks_later) {
-    track_key(state, table, key);
-    return get_value(state, table, key, value);
-  }
-  LastRead& last = state.last_read;
-  if (last.is_set()) mark_last_read(state);
-  last.key = key;
-  last.leaf = kNoPage;
-  Status status = get_value(state, table, key, value);
-  if (last.leaf != kNoPage) last.table = &table;
-  return status;
+// What was read before gets its mark now, and this key later, if it is found without a latch. Not so where
+// what it reads has no marks, or it locks what it reads, or the plain test is to meet all marks.
+void Core::begin_tracked_read(TransactionState& state, const TableInfo& table, std::string_view key) {
+  const bool waits = !state.tracked->sets->is_unmarked && state.read_locks == ReadLocks::none &&
+                     options_.locks.conflict_test == ConflictTest::circle;
+  if (!waits) return track_key(state, table, key);
+  if (state.last_read.is_set()) mark_last_read(state);
+  state.last_read.key = key;
+  state.last_read.is_expected = true;
 }
 
 Status Core::get(TransactionState& state, const Table& handle, std::string_view key, std::string& value) {
@@ -288,7 +286,7 @@ Status Core::get(TransactionState& state, const Table& handle, std::string_view 
   if (table == nullptr) return status;
   TRY(check_key(key));
   if (state.read_locks != ReadLocks::none) TRY(lock_key(state, *table, key));
-  if (state.is_tracking()) return get_tracked(state, *table, key, value);
+  if (state.is_tracking()) begin_tracked_read(state, *table, key);
   return read_value(state, *table, key, value);
 }
 
@@ -300,7 +298,7 @@ Result<std::size_t> Core::get_part(TransactionState& state, const Table& handle,
   if (table == nullptr) return status;
   TRY(check_key(key));
   if (state.read_locks != ReadLocks::none) TRY(lock_key(state, *table, key));
-  if (state.is_tracking()) track_key(state, *table, key);
+  if (state.is_tracking()) begin_tracked_read(state, *table, key);
   std::string value;
   for (pages::Backoff backoff;; backoff.pause()) {
     Found found;

@@ -52,24 +52,6 @@ std::string text_of(const locking::Circle::Member& member) {
 
 // ---- beginning ----
 
-void Core::begin_tracked(TransactionState& state) {
-  if (state.place == nullptr) [[unlikely]]
-    state.place = &tracker_.make_place();
-  start_tracking(state);
-  if (state.read_only && tracker_.is_only_place()) look_if_safe(state);
-}
-
-// Where what it reads has marks its snapshot counts as that of one that may write: what was erased since
-// leaves its trace until it ends.
-void Core::start_tracking(TransactionState& state) {
-  tracker_.begin(*state.place, state.read_only);
-  state.tracked = state.place;
-  state.as_of = register_snapshot(state, !state.place->sets->is_unmarked);
-  state.place->sets->snapshot = raw(state.as_of);
-  state.marks_later = !state.place->sets->is_unmarked && state.read_locks == ReadLocks::none &&
-                      options_.locks.conflict_test == ConflictTest::circle;
-}
-
 // With a snapshot that is safe, if need be a later one.
 Status Core::begin_safe(TransactionState& state) {
   if (state.place == nullptr) state.place = &tracker_.make_place();

@@ -43,7 +43,8 @@ struct LastRead {
   std::string value;      // room for one
   PageId leaf = kNoPage;  // where it was found without a latch
   std::uint64_t leaf_version = 0;
-  bool is_again = false;  // it is being read again: it has its mark, and observers were told
+  bool is_expected = false;  // what is found next is it
+  bool is_again = false;     // it is being read again: it has its mark, and observers were told
 
   [[nodiscard]] bool is_set() const noexcept { return table != nullptr; }
 };
@@ -103,7 +104,6 @@ struct alignas(64) TransactionState {
   locking::Owner owner;                         // what it holds and waits for
   locking::Tracked* tracked = nullptr;          // where what it reads is remembered
   locking::Tracked* place = nullptr;  // for that, and for what others are to see of one at another level
-  bool marks_later = false;           // what it reads by keys gets its mark once it goes on
   LastRead last_read;
 
   [[nodiscard]] bool is_tracking() const noexcept { return tracked != nullptr; }
