@@ -1,9 +1,9 @@
 // AccessSets: what one transaction has read and written, for as long as somebody may ask who comes before
 // whom.
 //
-// A key is known by 64 bits of its hash: two that share one would count as the same, which can fail a
-// transaction without need and never misses a conflict. What was written is kept as keys too, to tell whether
-// a range has it.
+// A key is known by 64 bits of its hash: two that share one count as the same. That can fail a transaction
+// without need; and one that read the one and wrote the other, without reading it, leaves no mark of what it
+// read. What was written is kept as keys too, to tell whether a range has it.
 //
 // `comes_before` needs no list of edges: from A to B leads a way of dependencies, each between those two or
 // through other writers of the same key, exactly if
@@ -110,8 +110,7 @@ struct alignas(64) AccessSets {
     range.has_hi = true;
   }
   void add_write(std::uint64_t hash, TrackedRanges& table, TableId id, std::string_view key) {
-    const StoredKey stored = store(key);
-    writes.push_back({hash, &table, id, stored});
+    writes.push_back({hash, &table, id, store(key)});
     write_bits |= bit_of(hash);
   }
   // Views of what is kept here, until more is added.

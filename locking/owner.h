@@ -9,6 +9,9 @@
 //      `let_go` likewise.
 //   3. `intends` has each table that the transaction wrote to or read with locks before it does so; past
 //      their number `more_intends` has them, and `intends_more` says so.
+//   4. `policy` and `label` stay as they are from the transaction's beginning to behind its end here. Who has
+//      it among his blockers may read them under the graph's mutex: until those are dropped, under it, the
+//      end goes no farther.
 //
 // Threads: the first part by any; the rest by the transaction's own.
 #pragma once
@@ -20,9 +23,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
+#include "isolith/isolation.h"
 #include "isolith/status.h"
 
 namespace isolith::locking {
@@ -49,6 +54,8 @@ struct Owner {
   std::atomic<std::uint32_t> waiters{0};  // blockers that name it, over all requests that wait
   std::atomic<std::uint32_t> word{0};     // it sleeps on it; raised by whoever wakes it
   std::atomic<std::uint64_t> number{0};   // as reports name it; 0: it neither wrote nor locked yet
+  const IsolationPolicy* policy = nullptr;
+  std::string_view label;  // for reports
   std::array<std::atomic<std::uint64_t>, kIntents>
       intends{};  // a table and a mode (lock_manager.cc); 0: none
   std::atomic<bool> intends_more{false};

@@ -107,7 +107,7 @@ class RecentCommits {
   std::size_t at_ = 0;  // of the current one
   AccessSets* current_ = nullptr;
   AccessSets* next_ = nullptr;  // null: not made yet
-  bool fits_ = true;            // the current one is not too large
+  bool fits_ = true;            // the one that was prepared is not too large
   std::array<std::unique_ptr<AccessSets>, kSize + 1> places_;
   std::atomic<std::uint64_t> complete_after_{0};
 };

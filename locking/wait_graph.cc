@@ -299,26 +299,24 @@ std::string WaitGraph::names_of_blockers(const Request& request) {
   for (std::size_t i = 0; i < request.blockers.size(); ++i) {
     const Blocker& blocker = request.blockers[i];
     if (i > 0) text += ", ";
-    text += name_of(blocker.owner->number.load(std::memory_order_relaxed));
+    text += name_of(blocker.owner->number.load(std::memory_order_relaxed), blocker.owner->label);
     text.append(", which ").append(way_of(blocker.hold));
   }
   return text;
 }
 
 Status WaitGraph::timed_out(const Request& request, std::uint64_t timeout_ms) const {
-  std::string text = name_of(request.owner->number.load(std::memory_order_relaxed)) + " waited " +
-                     std::to_string(timeout_ms) + " ms at " + describe(request.wanted()) + " for " +
-                     names_of_blockers(request);
+  std::string text = name_of(request.owner->number.load(std::memory_order_relaxed), request.owner->label) +
+                     " waited " + std::to_string(timeout_ms) + " ms at " + describe(request.wanted()) +
+                     " for " + names_of_blockers(request);
   const auto others = std::count_if(waiting_.begin(), waiting_.end(), [&](const Request* other) {
     return other != &request && other->table == request.table && other->key == request.key;
   });
   if (others > 0) text += "; " + std::to_string(others) + " more wait there";
   ConflictReport report;
   report.rule = "lock timeout";
-  report.parties.push_back({request.owner->number.load(std::memory_order_relaxed), std::string(request.label),
-                            std::string(request.level), "failed", 0});
+  report.parties.push_back(party_of(*request.owner, "failed"));
   for (const Blocker& blocker : request.blockers) {
-    const Request* const waits = blocker.owner->request;
     ConflictReport::Edge& edge = report.edges.emplace_back();
     edge.to = report.parties.size();
     edge.kind = "waits";
@@ -327,12 +325,8 @@ Status WaitGraph::timed_out(const Request& request, std::uint64_t timeout_ms) co
     edge.key = request.key;
     edge.is_range = request.is_range;
     if (request.hi) edge.hi = std::string(*request.hi);
-    ConflictReport::Party& party = report.parties.emplace_back();
-    party.transaction = blocker.owner->number.load(std::memory_order_relaxed);
-    party.state = waits != nullptr ? "waiting" : "active";
-    if (waits == nullptr) continue;
-    party.label = waits->label;
-    party.level = waits->level;
+    report.parties.push_back(
+        party_of(*blocker.owner, blocker.owner->request != nullptr ? "waiting" : "active"));
   }
   return Status::conflict(ConflictReason::lock_timeout, std::move(text), std::move(report));
 }
@@ -434,8 +428,8 @@ void WaitGraph::report_to(const Request& victim) const {
     const Request& request = *circle_[i].request;
     DeadlockReport::Member& member = report.circle[i];
     member.transaction = request.owner->number.load(std::memory_order_relaxed);
-    member.label = request.label;
-    member.level = request.level;
+    member.label = request.owner->label;
+    member.level = request.owner->policy->name();
     member.wants = to_string(request.mode);
     member.table = request.table;
     member.is_whole = request.kind == WaitKind::table_lock;
@@ -471,9 +465,16 @@ ConflictReport conflict_of(const DeadlockReport& deadlock) {
 
 // ---- words ----
 
-std::string name_of(std::uint64_t number) {
-  return number >= kReaderNumber ? "R" + std::to_string(number - kReaderNumber)
-                                 : "T" + std::to_string(number);
+std::string name_of(std::uint64_t number, std::string_view label) {
+  std::string name =
+      number >= kReaderNumber ? "R" + std::to_string(number - kReaderNumber) : "T" + std::to_string(number);
+  if (!label.empty()) name.append(" (").append(label).append(")");
+  return name;
+}
+
+ConflictReport::Party party_of(const Owner& owner, std::string_view state) {
+  return {owner.number.load(std::memory_order_relaxed), std::string(owner.label),
+          std::string(owner.policy->name()), std::string(state), 0};
 }
 
 std::string describe_key(std::string_view table, std::string_view key) {
@@ -496,9 +497,7 @@ std::string describe(const DeadlockReport& report) {
     const DeadlockReport::Member& member = report.circle[i];
     const DeadlockReport::Member& next = report.circle[(i + 1) % report.circle.size()];
     if (i > 0) text += ", ";
-    text += name_of(member.transaction);
-    if (!member.label.empty()) text += " (" + member.label + ")";
-    text += " waits for " + name_of(next.transaction) + " at " +
+    text += name_of(member.transaction, member.label) + " waits for " + name_of(next.transaction) + " at " +
             describe(Wanted{member.table, member.is_whole, member.key, member.is_range, member.hi});
     text += " (" + name_of(next.transaction) + " " + member.blocker_holds + ")";
   }

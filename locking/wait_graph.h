@@ -88,8 +88,6 @@ struct Request {
   bool was_rechecked = false;  // who uses the table has been looked at twice
 
   // For reports and for choosing a victim.
-  std::string_view label;
-  std::string_view level;
   std::uint64_t started = 0;  // the greater, the younger
   std::uint64_t writes = 0;
 
@@ -186,8 +184,10 @@ class WaitGraph {
   std::atomic<std::uint64_t> deadlocks_{0};
 };
 
-// "T7", or "R3" for a transaction that has only read.
-std::string name_of(std::uint64_t number);
+// "T7", or "R3" for a transaction that has only read; with a label "T7 (payroll)".
+std::string name_of(std::uint64_t number, std::string_view label = {});
+// As reports have it; under the graph's mutex, but for the transaction's own (owner.h).
+ConflictReport::Party party_of(const Owner& owner, std::string_view state);
 
 // "accounts/alice", with bytes that do not print as \xHH, at most 64 bytes of the key.
 std::string describe_key(std::string_view table, std::string_view key);

@@ -46,16 +46,27 @@ TransactionStatus StatusTable::find(TransactionId id) const noexcept {
     const Place& where = place(raw(id));
     const std::uint64_t word = where.load(std::memory_order_acquire);
     if (word == 0) return kSettled;  // taken away: the horizon passed it since
-    std::uint64_t value = word >> 1;
-    if (!is_shrunk(word)) {
-      value = chunk_of(word)->entries[raw(id) % kChunkIds].load(std::memory_order_acquire);
-      if (where.load(std::memory_order_relaxed) != word) continue;
+    if (is_shrunk(word)) {
+      if (id < horizon()) return kSettled;
+      return {TransactionState::committed, Timestamp{word >> 1}};
     }
+    const std::uint64_t value = chunk_of(word)->entries[raw(id) % kChunkIds].load(std::memory_order_acquire);
+    if (where.load(std::memory_order_relaxed) != word) continue;
     if (id < horizon()) return kSettled;
     if (value == 0) return {TransactionState::in_progress, Timestamp{0}};
-    if (value == kAborted) return {TransactionState::aborted, Timestamp{0}};
-    return {TransactionState::committed, Timestamp{value}};
+    if (value == kAborted) [[unlikely]]
+      return {TransactionState::aborted, Timestamp{0}};
+    return {TransactionState::committed, Timestamp{value >> kLevelBits}};
   }
+}
+
+std::uint8_t StatusTable::level_of(TransactionId id) const noexcept {
+  const Place& where = place(raw(id));
+  const std::uint64_t word = where.load(std::memory_order_acquire);
+  if (word == 0 || is_shrunk(word)) return 0;
+  const std::uint64_t value = chunk_of(word)->entries[raw(id) % kChunkIds].load(std::memory_order_acquire);
+  const bool is_its = where.load(std::memory_order_relaxed) == word && id >= horizon();
+  return is_its && value != kAborted ? value & ((1U << kLevelBits) - 1) : 0;
 }
 
 void StatusTable::advance(Timestamp visible_to_all) {
@@ -71,7 +82,7 @@ void StatusTable::advance(Timestamp visible_to_all) {
       continue;
     }
     const std::uint64_t value = chunk_of(word)->entries[id % kChunkIds].load(std::memory_order_acquire);
-    if (value == 0 || (value != kAborted && value > raw(visible_to_all))) break;
+    if (value == 0 || (value != kAborted && value >> kLevelBits > raw(visible_to_all))) break;
     ++id;
   }
   if (id == old_horizon) return;
@@ -100,8 +111,8 @@ bool StatusTable::shrink(std::uint64_t base, const LiveSnapshots& live) {
     const std::uint64_t value = entry.load(std::memory_order_acquire);
     if (value == 0) return false;
     if (value == kAborted) continue;
-    first = std::min(first, value);
-    last = std::max(last, value);
+    first = std::min(first, value >> kLevelBits);
+    last = std::max(last, value >> kLevelBits);
   }
   if (last == 0) last = first = 1;  // nobody committed
   if (last > raw(live.now()) || !live.same_to_all(Timestamp{first}, Timestamp{last})) return false;

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -312,11 +313,10 @@ class Core {
   enum class Outcome : std::uint8_t { done, wait, no_room, refused };
   Status begin_writing(TransactionState& state, IfLocked if_locked = IfLocked::wait);
   Status dropped_since(TransactionState& state, const TableInfo& table);
-  static Status write_conflict(const TransactionState& state, const Change& change, Timestamp other_commit);
+  Status write_conflict(const TransactionState& state, const Change& change, Timestamp other_commit);
   // `key` of no data: the table as a whole.
-  static ConflictReport conflict_report(const TransactionState& state, std::string_view rule,
-                                        TransactionId other, Timestamp other_commit, const TableInfo& table,
-                                        std::string_view key);
+  ConflictReport conflict_report(const TransactionState& state, std::string_view rule, TransactionId other,
+                                 Timestamp other_commit, const TableInfo& table, std::string_view key);
   Outcome try_change(TransactionState& state, Change& change, Status& status);
   Outcome change_leaf(TransactionState& state, Change& change, btree::ExclusiveGuard& leaf, Status& status);
   Outcome judge_change(TransactionState& state, Change& change, Status& status);
@@ -388,6 +388,8 @@ class Core {
   }
   void describe(TransactionState& state, std::string_view label);
   void forget_description(TransactionState& state) noexcept;
+  void remember_description(const TransactionState& state) noexcept;
+  [[nodiscard]] ConflictReport::Party committed_party(TransactionId id, Timestamp commit);
   TransactionInfo info_of(const TransactionState& state);
 
   // collector.cc
@@ -502,6 +504,9 @@ class Core {
     bool is_held = false;  // a held snapshot; `label` is its name
   };
   std::unordered_map<std::uint32_t, Description> descriptions_;  // of slots, under share_mutex_
+  // Of those that wrote and committed last; under it, too.
+  static constexpr std::size_t kEndedMax = 1024;
+  std::deque<std::pair<TransactionId, Description>> ended_;
 
   // Checkpointer and background thread.
   std::mutex checkpoint_mutex_;

@@ -27,14 +27,16 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
   }
   state->read_only = options.read_only;
   state->durability = options.durability.value_or(options_.default_durability);
-  const IsolationPolicy& built_in = options.snapshot != nullptr
-                                        ? policy_of(Isolation::snapshot)
-                                        : policy_of(options.isolation.value_or(options_.default_isolation));
+  const Isolation level = options.snapshot != nullptr
+                              ? Isolation::snapshot
+                              : options.isolation.value_or(options_.default_isolation);
+  const IsolationPolicy& built_in = policy_of(level);
   const bool is_custom = options.policy != nullptr && options.snapshot == nullptr;
-  state->policy = is_custom ? options.policy : &built_in;
-  state->read_locks = state->policy->read_locks();
+  state->owner.policy = is_custom ? options.policy : &built_in;
+  state->level = is_custom ? 0 : static_cast<std::uint8_t>(1 + static_cast<std::uint8_t>(level));
+  state->read_locks = state->owner.policy->read_locks();
   state->lock_timeout_ms = options.lock_timeout_ms.value_or(options_.locks.timeout_ms);
-  state->view = state->policy->read_view();
+  state->view = state->owner.policy->read_view();
   if (base::is_mutant(base::Mutant::statement_snapshot_kept) && state->view == ReadView::newest_committed) {
     state->view = ReadView::snapshot;
   }
@@ -51,7 +53,7 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
       return status;
     }
   } else if (state->view == ReadView::snapshot) {
-    if (!state->policy->tracks_conflicts()) {
+    if (!state->owner.policy->tracks_conflicts()) {
       state->as_of = register_snapshot(*state, !options.read_only);
     } else if (!options.deferrable || !options.read_only) {
       begin_tracked(*state);
@@ -69,7 +71,7 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
   Transaction transaction(this, state);
   if (observer_ != nullptr) [[unlikely]]
     tell_begin(*state, options.label);
-  if (state->policy->runs_alone()) TRY(begin_alone(*state));
+  if (state->owner.policy->runs_alone()) TRY(begin_alone(*state));
   return transaction;
 }
 
@@ -90,7 +92,7 @@ Status Core::commit(TransactionState& state) {
   }
   if (state.is_tracking()) {
     TRY(commit_tracked_reader(state));
-  } else if (state.read_locks != ReadLocks::none || state.policy->runs_alone()) {
+  } else if (state.read_locks != ReadLocks::none || state.owner.policy->runs_alone()) {
     base::full_fence();
     const Timestamp now{published_ts_.load(std::memory_order_seq_cst)};
     if (tracker_.is_in_use()) commit_access(state, now);
@@ -148,7 +150,7 @@ Status Core::commit_in_order(TransactionState& state, const locking::MetReaders&
   }
   if (state.changes_tables) publish_tables(state, ts);
   // Then the time moves on, so that a snapshot taken now contains it.
-  statuses_->set_committed(id, ts);
+  statuses_->set_committed(id, ts, state.level);
   state.undo->commit_ts = ts;
   (committed_last_ == nullptr ? committed_first_ : committed_last_->next_committed) = state.undo;
   committed_last_ = state.undo;
@@ -250,6 +252,8 @@ void Core::finish(TransactionState& state, Phase phase) {
   state.phase = phase;
   if (state.is_tracking()) stop_tracking(state, phase == Phase::committed);
   if (state.id.load(std::memory_order_relaxed) != 0) {
+    if (state.is_described && phase == Phase::committed) [[unlikely]]
+      remember_description(state);
     state.id.store(0, std::memory_order_release);
     state.redo.clear();
     if (state.redo.capacity() > wal::kUnitPayloadBytesMax) state.redo.shrink_to_fit();
@@ -263,8 +267,6 @@ void Core::finish(TransactionState& state, Phase phase) {
     Slots::release(*slot);
   }
   state.cursor_slots.clear();
-  if (state.is_described) [[unlikely]]
-    forget_description(state);
   if (const std::uint64_t word = state.snapshot.load(std::memory_order_relaxed); word != 0) {
     state.snapshot.store(0, std::memory_order_release);
     // What waits for the oldest snapshot goes with it, also when nobody writes any more.
@@ -276,6 +278,8 @@ void Core::finish(TransactionState& state, Phase phase) {
   if (state.owner.number.load(std::memory_order_relaxed) != 0 || state.owner.intents != 0) {
     locks_->end(state.owner);
   }
+  if (state.is_described) [[unlikely]]
+    forget_description(state);
 }
 
 void Core::release_transaction(TransactionState& state) {

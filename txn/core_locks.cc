@@ -22,12 +22,6 @@ Request Core::request_of(const TransactionState& state, const TableInfo* table, 
   request.table_locks = table == nullptr ? nullptr : &table->locks;
   request.table = table == nullptr ? std::string_view() : std::string_view(table->name);
   request.key = key;
-  request.level = state.policy->name();
-  if (state.is_described) {
-    const std::lock_guard lock(share_mutex_);
-    // It stays where it is to the transaction's end.
-    request.label = descriptions_[state.index].label;
-  }
   // Commits are counted: who began after more of them began later. Of those the greater number is later.
   const std::uint64_t began = state.start_ts.load(std::memory_order_relaxed);
   request.started = began != 0 ? began : raw(state.as_of) + 1;
@@ -165,7 +159,8 @@ Status Core::share_row(TransactionState& state, const TableInfo& table, std::str
       found.writer != kNoTransaction && found.writer != state.own_id() && (found.exists || !state.read_only);
   if (is_met) {
     const mvcc::TransactionStatus met = statuses_->find(found.writer);
-    if (state.policy->on_committed_version({raw(met.commit_ts), raw(state.as_of)}) == WriteRule::conflict) {
+    if (state.owner.policy->on_committed_version({raw(met.commit_ts), raw(state.as_of)}) ==
+        WriteRule::conflict) {
       Change change(table, key, WriteKind::lock, {});
       change.met = found.writer;
       const Status status = write_conflict(state, change, met.commit_ts);
@@ -228,7 +223,7 @@ std::vector<LockInfo> Core::locks() {
 // Whether what it writes over may not have been committed then.
 bool Core::fails_for(const TransactionState& state, Timestamp commit_ts) noexcept {
   return state.view == ReadView::snapshot &&
-         state.policy->on_committed_version({raw(commit_ts), raw(state.as_of)}) == WriteRule::conflict;
+         state.owner.policy->on_committed_version({raw(commit_ts), raw(state.as_of)}) == WriteRule::conflict;
 }
 
 Status Core::wait_to_write(TransactionState& state, Change& change) {

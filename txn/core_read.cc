@@ -65,6 +65,7 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   const mvcc::ReadRule rule = read_rule(state);
   const btree::BTree tree(*cache_, table.root);
   const TransactionId horizon = statuses_->horizon();
+  const bool is_expected = std::exchange(state.last_read.is_expected, false);
   bool invisible = false;
   TRY(btree::retry([&](Status& failure) {
     OptimisticGuard leaf;
@@ -82,16 +83,15 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
         invisible = true;
       }
     }
-    if (state.last_read.is_expected) {
+    if (is_expected) {
       state.last_read.table = invisible ? nullptr : &table;
       state.last_read.leaf = leaf.id();
       state.last_read.leaf_version = leaf.version();
     }
     return leaf.validate() ? Step::ok : Step::restart;
   }));
-  const bool was_expected = std::exchange(state.last_read.is_expected, false);
   if (invisible) {
-    if (was_expected) enter_key(state, table, key);
+    if (is_expected) enter_key(state, table, key);
     TRY(find_row_shared(state, table, key, rule, value, found));
   }
   if (!found.exists) note_absence(state);

@@ -41,9 +41,8 @@ std::string_view name_of(locking::Dependency kind) {
 }
 
 std::string text_of(const locking::Circle::Member& member) {
-  std::string text = !member.is_known     ? "another transaction"
-                     : member.number == 0 ? "one that only read"
-                                          : locking::name_of(member.number);
+  if (member.is_known && member.number != 0) return locking::name_of(member.number, member.label);
+  std::string text = member.is_known ? "one that only read" : "another transaction";
   if (!member.label.empty()) text += " (" + member.label + ")";
   return text;
 }
@@ -108,7 +107,7 @@ Status Core::wait_until_safe(TransactionState& state, bool& is_safe) {
 Status Core::unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& pending) {
   ConflictReport report;
   report.rule = "lock timeout";
-  report.parties.push_back({0, {}, std::string(state.policy->name()), "failed", 0});
+  report.parties.push_back(locking::party_of(state.owner, "failed"));
   for (const std::uint64_t number : pending) {
     report.edges.push_back({0, report.parties.size(), "waits", {}, true, {}, false, {}});
     report.parties.push_back({number, {}, {}, "active", 0});
@@ -171,7 +170,7 @@ inline void Core::describe_access(const TransactionState& state, locking::Access
 // A level of the program's own is described.
 void Core::name_access(const TransactionState& state, locking::AccessSets& sets) {
   sets.has_rest = true;
-  sets.level = state.policy->name();
+  sets.level = state.owner.policy->name();
   if (!state.is_described) return;
   sets.own_level = sets.level;
   sets.level = sets.own_level;
@@ -245,7 +244,7 @@ void Core::commit_access(TransactionState& state, Timestamp ts) {
   if (state.undo == nullptr) describe_access(state, access_of(state));
   locking::AccessSets& sets = *state.place->sets;
   sets.commit_ts = sets.snapshot = raw(ts);
-  sets.reads_all = state.policy->runs_alone();
+  sets.reads_all = state.owner.policy->runs_alone();
   if (state.read_locks == ReadLocks::none && !sets.reads_all) {
     tracker_.commit_unknown(raw(ts));
   } else if (!is_mutant(Mutant::locked_reads_untold)) {

@@ -191,12 +191,12 @@ Status Core::write_conflict(const TransactionState& state, const Change& change,
   ConflictReport report =
       conflict_report(state, "first updater wins", change.met, other_commit, change.table, change.key);
   std::string text = locking::describe_key(change.table.name, change.key);
-  const std::string own = locking::name_of(report.parties.front().transaction);
+  const std::string own = locking::name_of(report.parties[0].transaction, report.parties[0].label);
   if (change.met == kNoTransaction) {
     text += " was erased after the snapshot of " + own + " (" + std::to_string(report.snapshot) +
             "): run it again";
   } else {
-    text += " was written by " + locking::name_of(raw(change.met)) +
+    text += " was written by " + locking::name_of(raw(change.met), report.parties[1].label) +
             ", which committed after the snapshot of " + own + " (at " + std::to_string(raw(other_commit)) +
             "; the snapshot is " + std::to_string(report.snapshot) + "): run it again";
   }
@@ -211,12 +211,8 @@ ConflictReport Core::conflict_report(const TransactionState& state, std::string_
   report.rule = rule;
   report.snapshot = raw(state.as_of);
   report.can_retry_now = true;
-  report.parties.push_back({state.owner.number.load(std::memory_order_relaxed),
-                            {},
-                            std::string(state.policy->name()),
-                            "failed",
-                            0});
-  report.parties.push_back({raw(other), {}, {}, "committed", raw(other_commit)});
+  report.parties.push_back(locking::party_of(state.owner, "failed"));
+  report.parties.push_back(committed_party(other, other_commit));
   ConflictReport::Edge& edge = report.edges.emplace_back();
   edge.from = 1;
   edge.kind = "ww";
@@ -237,7 +233,8 @@ Core::Outcome Core::judge_change(TransactionState& state, Change& change, Status
       return Outcome::refused;
     }
     newest = met.commit_ts;
-    if (state.policy->on_committed_version({raw(met.commit_ts), raw(state.as_of)}) == WriteRule::conflict &&
+    if (state.owner.policy->on_committed_version({raw(met.commit_ts), raw(state.as_of)}) ==
+            WriteRule::conflict &&
         !is_mutant(Mutant::write_conflict_missed)) {
       status = write_conflict(state, change, met.commit_ts);
       return Outcome::refused;

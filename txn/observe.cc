@@ -32,7 +32,7 @@ WriteEvent::Kind kind_of(WriteKind kind) noexcept {
 }  // namespace
 
 void Core::tell_begin(const TransactionState& state, std::string_view label) const {
-  observer_->on_begin({name_of(state), state.policy->name(), label, raw(state.as_of), state.read_only});
+  observer_->on_begin({name_of(state), state.owner.policy->name(), label, raw(state.as_of), state.read_only});
 }
 
 void Core::tell_read(const TransactionState& state, const TableInfo& table, std::string_view key,

@@ -128,7 +128,7 @@ Result<Snapshot> Core::hold_snapshot(std::optional<Timestamp> shared, std::strin
     return status;
   }
   state->view = ReadView::snapshot;
-  state->policy = &policy_of(Isolation::snapshot);
+  state->owner.policy = &policy_of(Isolation::snapshot);
   ++state->serial;
   state->start_ms.store(base::coarse_clock_ms(), std::memory_order_relaxed);
   state->built_in.store(nullptr, std::memory_order_relaxed);
@@ -285,14 +285,53 @@ bool Core::keep_snapshots_in_bounds(TransactionState& gate_holder, std::uint64_t
 
 void Core::describe(TransactionState& state, std::string_view label) {
   const std::lock_guard lock(share_mutex_);
-  descriptions_[state.index] = {std::string(state.policy->name()), std::string(label), false};
+  Description& description = descriptions_[state.index];
+  description = {std::string(state.owner.policy->name()), std::string(label), false};
+  state.owner.label = description.label;  // which stays where it is
   state.is_described = true;
 }
 
 void Core::forget_description(TransactionState& state) noexcept {
   const std::lock_guard lock(share_mutex_);
+  state.owner.label = {};
   descriptions_.erase(state.index);
   state.is_described = false;
+}
+
+// It has committed what it wrote. Where there is no memory for it reports do without.
+void Core::remember_description(const TransactionState& state) noexcept {
+  const std::lock_guard lock(share_mutex_);
+  const auto found = descriptions_.find(state.index);
+  if (found == descriptions_.end()) return;
+  if (ended_.size() >= kEndedMax) ended_.pop_front();
+  try {
+    ended_.emplace_back(state.own_id(), found->second);
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+// Somebody who committed: described, or of a built-in level that the status table still knows.
+ConflictReport::Party Core::committed_party(TransactionId id, Timestamp commit) {
+  ConflictReport::Party party{raw(id), {}, {}, "committed", raw(commit)};
+  if (id == kNoTransaction) return party;
+  const std::lock_guard lock(share_mutex_);
+  const auto tell = [&party](const Description& description) {
+    party.label = description.label;
+    party.level = description.level;
+  };
+  const auto ended =
+      std::find_if(ended_.rbegin(), ended_.rend(), [id](const auto& one) { return one.first == id; });
+  if (ended != ended_.rend()) {
+    tell(ended->second);
+    return party;
+  }
+  // It may be about to be remembered.
+  for (const auto& [index, description] : descriptions_) {
+    if (slots_.at(index).id.load(std::memory_order_relaxed) == raw(id)) tell(description);
+  }
+  if (const std::uint8_t level = statuses_->level_of(id); party.level.empty() && level != 0)
+    party.level = to_string(static_cast<Isolation>(level - 1));
+  return party;
 }
 
 TransactionInfo Core::info_of(const TransactionState& state) {

@@ -86,7 +86,7 @@ struct alignas(64) TransactionState {
   std::uint64_t first_writes = 0;       // `writes` when it began
   const void* written_table = nullptr;  // the last one that it said it writes to (core_locks.cc)
   Timestamp as_of{};                    // what it reads from, where `view` is `snapshot`
-  const IsolationPolicy* policy = nullptr;
+  std::uint8_t level = 0;         // as the status table keeps it: 1 + its Isolation; 0: one of the program's
   std::uint64_t serial = 0;       // of this transaction among those of the slot
   mvcc::UndoLog* undo = nullptr;  // from its first write on
   std::string redo;               // operations, what was spilled not counted

@@ -62,7 +62,8 @@ class IsolationPolicy {
  public:
   virtual ~IsolationPolicy() = default;
 
-  // A stable lower-case name, shown in reports.
+  // A stable lower-case name, shown in reports. Called while locks are held: no blocking, no calls into the
+  // database.
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
   [[nodiscard]] virtual ReadView read_view() const noexcept = 0;

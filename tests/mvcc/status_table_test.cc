@@ -29,6 +29,40 @@ TEST(StatusTable, AnEntryChangesOnce) {
   EXPECT_EQ(table.find(second).state, TransactionState::aborted);
 }
 
+TEST(StatusTable, TheLevelStaysWithTheTime) {
+  StatusTable table(TransactionId{4096});
+  const TransactionId first = table.begin();
+  const TransactionId second = table.begin();
+  EXPECT_EQ(table.level_of(first), 0) << "in progress";
+  table.set_committed(first, Timestamp{5}, 7);
+  table.set_aborted(second);
+  EXPECT_EQ(table.level_of(first), 7);
+  EXPECT_EQ(table.find(first).commit_ts, Timestamp{5});
+  EXPECT_EQ(table.level_of(second), 0) << "it did not commit";
+  table.advance(Timestamp{4});
+  EXPECT_EQ(table.horizon(), first) << "the level makes it no earlier";
+  table.advance(Timestamp{5});
+  EXPECT_EQ(table.level_of(first), 0) << "settled";
+}
+
+// A reader at 9 holds the horizon; what committed behind it is the same to everybody.
+TEST(StatusTable, AShrunkChunkHasTheNewestTimeAndNoLevels) {
+  StatusTable table(TransactionId{4096});
+  for (std::uint64_t i = 0; i < 4096; ++i) table.set_committed(table.begin(), Timestamp{10 + i}, 7);
+  LiveSnapshots live;
+  live.reset(Timestamp{5000});
+  live.add(Timestamp{9}, false);
+  live.sort();
+  table.compact(live);
+  EXPECT_TRUE(table.is_of_chunk(TransactionId{4096}));
+  EXPECT_EQ(table.find(TransactionId{4096}).commit_ts, Timestamp{10 + 4095});
+  EXPECT_EQ(table.level_of(TransactionId{4096}), 0);
+  table.advance(Timestamp{10 + 4094});
+  EXPECT_EQ(table.horizon(), TransactionId{4096});
+  table.advance(Timestamp{10 + 4095});
+  EXPECT_EQ(table.horizon(), TransactionId{8192});
+}
+
 TEST(StatusTable, TheHorizonStopsAtWhatSomebodyMayAskFor) {
   StatusTable table(TransactionId{1});
   TransactionId ids[5];

@@ -132,11 +132,83 @@ TEST_F(ConflictReportTest, TheFirstUpdaterIsNamed) {
   EXPECT_TRUE(report->can_retry_now);
   ASSERT_EQ(report->parties.size(), 2U);
   EXPECT_EQ(report->parties[0].level, "serializable_ssi");
+  EXPECT_EQ(report->parties[0].label, "bob");
   EXPECT_EQ(report->parties[1].transaction, winner);
+  EXPECT_EQ(report->parties[1].label, "alice");
+  EXPECT_EQ(report->parties[1].level, "serializable_ssi");
   EXPECT_EQ(report->parties[1].state, "committed");
   ASSERT_EQ(report->edges.size(), 1U);
   EXPECT_EQ(report->edges[0].from, 1U) << "the first updater comes before";
   EXPECT_EQ(report->edges[0].key, "x");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("(alice), which committed after the snapshot of T"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("(bob) (at "));
+}
+
+// Of whom nothing was described the level is told, whichever it is.
+TEST_F(ConflictReportTest, TheFirstUpdatersLevelIsToldWithoutALabel) {
+  for (const Isolation level : {Isolation::read_uncommitted, Isolation::read_committed, Isolation::snapshot,
+                                Isolation::repeatable_read, Isolation::serializable_2pl,
+                                Isolation::serializable_ssi, Isolation::serial}) {
+    Transaction b = begin("bob", Isolation::snapshot);
+    Transaction a = begin("", level);
+    ASSERT_TRUE(a.put(table_, "x", "1").ok());
+    ASSERT_TRUE(a.commit().ok());
+    const Status status = b.put(table_, "x", "2");
+    ASSERT_EQ(status.reason(), ConflictReason::write_conflict) << status.to_string();
+    const ConflictReport::Party& winner = status.conflict_report()->parties[1];
+    EXPECT_EQ(winner.level, to_string(level));
+    EXPECT_EQ(winner.label, "");
+  }
+}
+
+class NamedPolicy final : public IsolationPolicy {
+ public:
+  [[nodiscard]] std::string_view name() const noexcept override { return "one_of_my_own"; }
+  [[nodiscard]] ReadView read_view() const noexcept override { return ReadView::newest_committed; }
+  [[nodiscard]] WriteRule on_committed_version(const MetVersion& /*met*/) const noexcept override {
+    return WriteRule::overwrite;
+  }
+};
+
+// The policy is gone by the time that its name is told.
+TEST_F(ConflictReportTest, TheFirstUpdatersLevelMayBeOfTheProgramsOwn) {
+  Transaction b = begin("bob", Isolation::snapshot);
+  {
+    const NamedPolicy policy;
+    TransactionOptions options;
+    options.policy = &policy;
+    Transaction a = *database_.begin(options);
+    ASSERT_TRUE(a.put(table_, "x", "1").ok());
+    ASSERT_TRUE(a.commit().ok());
+  }
+  const Status status = b.put(table_, "x", "2");
+  ASSERT_EQ(status.reason(), ConflictReason::write_conflict) << status.to_string();
+  EXPECT_EQ(status.conflict_report()->parties[1].level, "one_of_my_own");
+}
+
+// What is remembered has a bound; then the level is there, and the label not.
+TEST_F(ConflictReportTest, LabelsOfTheLastThousandAreRemembered) {
+  Transaction early = begin("early", Isolation::snapshot);
+  Transaction late = begin("late", Isolation::snapshot);
+  Transaction first = begin("alice", Isolation::read_committed);
+  ASSERT_TRUE(first.put(table_, "x", "1").ok());
+  ASSERT_TRUE(first.commit().ok());
+  const auto commit_more = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      Transaction more = begin("more", Isolation::read_committed);
+      ASSERT_TRUE(more.put(table_, "z", "1").ok());
+      ASSERT_TRUE(more.commit().ok());
+    }
+  };
+  commit_more(1023);
+  const Status known = early.put(table_, "x", "2");
+  ASSERT_EQ(known.reason(), ConflictReason::write_conflict) << known.to_string();
+  EXPECT_EQ(known.conflict_report()->parties[1].label, "alice");
+  commit_more(1);
+  const Status forgotten = late.put(table_, "x", "2");
+  ASSERT_EQ(forgotten.reason(), ConflictReason::write_conflict) << forgotten.to_string();
+  EXPECT_EQ(forgotten.conflict_report()->parties[1].label, "");
+  EXPECT_EQ(forgotten.conflict_report()->parties[1].level, "read_committed");
 }
 
 TEST_F(ConflictReportTest, ATimeoutNamesTheHolderAndThatItIsStillThere) {
@@ -151,8 +223,12 @@ TEST_F(ConflictReportTest, ATimeoutNamesTheHolderAndThatItIsStillThere) {
   EXPECT_FALSE(report->can_retry_now);
   ASSERT_EQ(report->parties.size(), 2U);
   EXPECT_EQ(report->parties[0].label, "bob");
+  EXPECT_EQ(report->parties[0].level, "read_committed");
   EXPECT_EQ(report->parties[1].transaction, a.id());
   EXPECT_EQ(report->parties[1].state, "active");
+  EXPECT_EQ(report->parties[1].label, "alice") << "who waits for nothing itself";
+  EXPECT_EQ(report->parties[1].level, "read_committed");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("(alice), which"));
   ASSERT_EQ(report->edges.size(), 1U);
   EXPECT_EQ(report->edges[0].kind, "waits");
   EXPECT_EQ(report->edges[0].key, "x");
