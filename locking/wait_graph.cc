@@ -250,8 +250,8 @@ Status WaitGraph::wait(Request& request, std::uint64_t timeout_ms) {
   while (status.ok() && !request.blockers.empty() && !request.looks_again && !request.victim_of) {
     std::uint64_t left_ms = 0;
     if (timeout_ms > 0) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-          *request.deadline - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(*request.deadline - std::chrono::steady_clock::now());
       left_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 0));
     }
     bool in_time = timeout_ms == 0 || left_ms > 0;

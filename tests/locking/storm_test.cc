@@ -239,6 +239,22 @@ TEST(StormTest, AThousandWaitersForAKeyAreWokenOneByOne) {
               static_cast<unsigned long long>(hook.waits_));
 }
 
+// What is left of a time limit is rounded up: the last part of a millisecond is waited for, too.
+TEST(StormTest, AWaitOfAMillisecondIsWaited) {
+  CountingHook hook;
+  Options options;
+  options.wait_hook = &hook;
+  Database database = *Database::open_in_memory(options);
+  const Table table = *database.ensure_table("t");
+  Transaction holder = *database.begin(Isolation::read_committed);
+  ASSERT_TRUE(holder.put(table, "k", "0").ok());
+  TransactionOptions hasty(Isolation::read_committed);
+  hasty.lock_timeout_ms = 1;
+  const Status status = database.begin(hasty)->put(table, "k", "1");
+  EXPECT_EQ(status.reason(), ConflictReason::lock_timeout) << status.to_string();
+  EXPECT_GE(hook.waits_, 1U);
+}
+
 // Few and many: they are called in two ways.
 TEST(StormTest, AllWhoWaitToReadAreWokenTogether) {
   for (const std::uint64_t readers : {3U, 100U}) {

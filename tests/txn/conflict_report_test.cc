@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 
@@ -232,6 +233,49 @@ TEST_F(ConflictReportTest, ATimeoutNamesTheHolderAndThatItIsStillThere) {
   ASSERT_EQ(report->edges.size(), 1U);
   EXPECT_EQ(report->edges[0].kind, "waits");
   EXPECT_EQ(report->edges[0].key, "x");
+}
+
+// Holders end, and begin again as others, while those that wait for them give up and tell of them.
+TEST_F(ConflictReportTest, TimeoutsTellOfHoldersThatEndMeanwhile) {
+  constexpr int kRounds = 60;
+  std::atomic<int> held{-1};
+  std::atomic<int> given_up{-1};
+  const auto reach = [](std::atomic<int>& place, int round) {
+    place = round;
+    place.notify_all();
+  };
+  const auto wait_for = [](const std::atomic<int>& place, int round) {
+    for (int now = place; now < round; now = place) place.wait(now);
+  };
+  std::thread holds([&] {
+    for (int round = 0; round < kRounds; ++round) {
+      const Isolation level = round % 3 == 0 ? Isolation::read_committed : Isolation::serializable_2pl;
+      Transaction a = begin((std::string(to_string(level)) + " of a holder").c_str(), level);
+      ASSERT_TRUE(a.put(table_, "x", "1").ok());
+      reach(held, round);
+      // In every other round it goes as the other one's time is over, or before, or after.
+      if (round % 2 == 0) wait_for(given_up, round);
+      ASSERT_TRUE(a.commit().ok());
+      wait_for(given_up, round);
+    }
+  });
+  int timeouts = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    wait_for(held, round);
+    Transaction b = begin("waiter", Isolation::read_committed, 1);
+    const Status status = b.put(table_, "x", "2");
+    if (!status.ok()) {
+      ASSERT_EQ(status.reason(), ConflictReason::lock_timeout) << status.to_string();
+      const ConflictReport::Party& holder = status.conflict_report()->parties.at(1);
+      EXPECT_EQ(holder.label, holder.level + " of a holder");
+      ++timeouts;
+    } else {
+      EXPECT_TRUE(b.abort().ok());
+    }
+    reach(given_up, round);
+  }
+  holds.join();
+  EXPECT_GE(timeouts, kRounds / 2);
 }
 
 TEST_F(ConflictReportTest, ADeadlockIsACircleOfWaits) {
