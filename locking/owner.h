@@ -9,9 +9,9 @@
 //      `let_go` likewise.
 //   3. `intends` has each table that the transaction wrote to or read with locks before it does so; past
 //      their number `more_intends` has them, and `intends_more` says so.
-//   4. `policy` and `label` stay as they are from the transaction's beginning to behind its end here. Who has
-//      it among his blockers may read them under the graph's mutex: until those are dropped, under it, the
-//      end goes no farther.
+//   4. `policy` and `label` stay as they are from before it locks or writes anything to behind its end here.
+//      Who has it among his blockers may read them under the graph's mutex: until those are dropped, under
+//      it, the end goes no farther.
 //
 // Threads: the first part by any; the rest by the transaction's own.
 #pragma once

@@ -125,7 +125,8 @@ bool WaitGraph::register_blockers(Request& request) {
 }
 
 void WaitGraph::drop_blocker(Request& request, std::size_t at) {
-  request.blockers[at].owner->waiters.fetch_sub(1, std::memory_order_relaxed);
+  // Whoever finds nobody waiting, and ends without the mutex, does so after what was read of him (owner.h).
+  request.blockers[at].owner->waiters.fetch_sub(1, std::memory_order_release);
   request.blockers.erase(request.blockers.begin() + static_cast<std::ptrdiff_t>(at));
 }
 

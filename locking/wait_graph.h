@@ -87,7 +87,7 @@ struct Request {
   std::optional<std::chrono::steady_clock::time_point> deadline;  // from its first wait on
   bool was_rechecked = false;  // who uses the table has been looked at twice
 
-  // For reports and for choosing a victim.
+  // For choosing a victim.
   std::uint64_t started = 0;  // the greater, the younger
   std::uint64_t writes = 0;
 

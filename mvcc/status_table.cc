@@ -56,17 +56,17 @@ TransactionStatus StatusTable::find(TransactionId id) const noexcept {
     if (value == 0) return {TransactionState::in_progress, Timestamp{0}};
     if (value == kAborted) [[unlikely]]
       return {TransactionState::aborted, Timestamp{0}};
-    return {TransactionState::committed, Timestamp{value >> kLevelBits}};
+    return {TransactionState::committed, Timestamp{value >> kTagBits}};
   }
 }
 
-std::uint8_t StatusTable::level_of(TransactionId id) const noexcept {
+std::uint8_t StatusTable::tag_of(TransactionId id) const noexcept {
   const Place& where = place(raw(id));
   const std::uint64_t word = where.load(std::memory_order_acquire);
   if (word == 0 || is_shrunk(word)) return 0;
   const std::uint64_t value = chunk_of(word)->entries[raw(id) % kChunkIds].load(std::memory_order_acquire);
   const bool is_its = where.load(std::memory_order_relaxed) == word && id >= horizon();
-  return is_its && value != kAborted ? value & ((1U << kLevelBits) - 1) : 0;
+  return is_its && value != kAborted ? value % kTags : 0;
 }
 
 void StatusTable::advance(Timestamp visible_to_all) {
@@ -82,7 +82,7 @@ void StatusTable::advance(Timestamp visible_to_all) {
       continue;
     }
     const std::uint64_t value = chunk_of(word)->entries[id % kChunkIds].load(std::memory_order_acquire);
-    if (value == 0 || (value != kAborted && value >> kLevelBits > raw(visible_to_all))) break;
+    if (value == 0 || (value != kAborted && value >> kTagBits > raw(visible_to_all))) break;
     ++id;
   }
   if (id == old_horizon) return;
@@ -111,8 +111,8 @@ bool StatusTable::shrink(std::uint64_t base, const LiveSnapshots& live) {
     const std::uint64_t value = entry.load(std::memory_order_acquire);
     if (value == 0) return false;
     if (value == kAborted) continue;
-    first = std::min(first, value >> kLevelBits);
-    last = std::max(last, value >> kLevelBits);
+    first = std::min(first, value >> kTagBits);
+    last = std::max(last, value >> kTagBits);
   }
   if (last == 0) last = first = 1;  // nobody committed
   if (last > raw(live.now()) || !live.same_to_all(Timestamp{first}, Timestamp{last})) return false;

@@ -42,6 +42,8 @@ struct TransactionStatus {
 
 class StatusTable {
  public:
+  static constexpr std::uint8_t kTags = 16;
+
   // The first id to be given out; everything below is settled.
   explicit StatusTable(TransactionId first);
   ~StatusTable();
@@ -62,12 +64,12 @@ class StatusTable {
     return is_shrunk(place(raw(id)).load(std::memory_order_acquire));
   }
 
-  // `level`: below 8, for `level_of`.
-  void set_committed(TransactionId id, Timestamp ts, std::uint8_t level = 0) noexcept {
-    entry(id).store(raw(ts) << kLevelBits | level, std::memory_order_release);
+  // `tag`: below `kTags`, for `tag_of`.
+  void set_committed(TransactionId id, Timestamp ts, std::uint8_t tag = 0) noexcept {
+    entry(id).store(raw(ts) << kTagBits | tag, std::memory_order_release);
   }
   // Of one that committed; 0 where that is not known any more: it is settled, or its chunk was shrunk.
-  [[nodiscard]] std::uint8_t level_of(TransactionId id) const noexcept;
+  [[nodiscard]] std::uint8_t tag_of(TransactionId id) const noexcept;
   void set_aborted(TransactionId id) noexcept { entry(id).store(kAborted, std::memory_order_release); }
 
   // Raises the horizon past every id that is aborted, or committed at or before `visible_to_all`.
@@ -79,9 +81,9 @@ class StatusTable {
   [[nodiscard]] std::uint64_t chunks_in_use() const noexcept;
 
  private:
-  // An entry: 0, in progress; a timestamp and a level; or this.
+  // An entry: 0, in progress; a timestamp and a tag; or this.
   static constexpr std::uint64_t kAborted = ~std::uint64_t{0};
-  static constexpr unsigned kLevelBits = 3;
+  static constexpr unsigned kTagBits = 4;
   static constexpr std::uint64_t kChunkIds = 4096;
   static constexpr std::uint64_t kPlaces = std::uint64_t{1} << 22;
   static constexpr std::size_t kRetriesMax = 8;

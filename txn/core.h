@@ -11,8 +11,8 @@
 //   checkpoint.cc     checkpoints                    verify.cc         checks and figures
 //   api.cc            the public classes
 //
-// Lock order: gate > leaf latches > version shards; commit mutex > log; nothing of these is held while
-// waiting for a transaction.
+// Lock order: gate > leaf latches > version shards; leaf latches, collector's mutex > share mutex; commit
+// mutex > log; nothing of these is held while waiting for a transaction.
 //
 // Threads: any, but one at a time for one TransactionState.
 #pragma once
@@ -21,7 +21,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -261,7 +260,7 @@ class Core {
     if ((state.tracked->reads += count) >= state.tracked->look_at) look_if_safe(state);
   }
   Status wait_until_safe(TransactionState& state, bool& is_safe);
-  static Status unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& pending);
+  Status unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& pending);
   void stop_tracking(TransactionState& state, bool is_committed = false) {
     state.last_read.table = nullptr;
     state.last_read.is_expected = false;
@@ -389,7 +388,11 @@ class Core {
   void describe(TransactionState& state, std::string_view label);
   void forget_description(TransactionState& state) noexcept;
   void remember_description(const TransactionState& state) noexcept;
+  static std::uint8_t tag_of(Isolation level) noexcept;
   [[nodiscard]] ConflictReport::Party committed_party(TransactionId id, Timestamp commit);
+  void describe_ended(TransactionId id, ConflictReport::Party& party);
+  [[nodiscard]] ConflictReport::Party active_party(std::uint64_t number);
+  void name_slot(const TransactionState& state, std::string& level, std::string& label) const;
   TransactionInfo info_of(const TransactionState& state);
 
   // collector.cc
@@ -499,14 +502,16 @@ class Core {
   // Snapshots that go from one slot to another, and what reports say of slots.
   std::mutex share_mutex_;
   struct Description {
-    std::string level;  // of a level of the program's own
+    std::string level;
     std::string label;
     bool is_held = false;  // a held snapshot; `label` is its name
   };
-  std::unordered_map<std::uint32_t, Description> descriptions_;  // of slots, under share_mutex_
-  // Of those that wrote and committed last; under it, too.
+  // Of slots whose transaction has a label, or a level of the program's own; under share_mutex_.
+  std::unordered_map<std::uint32_t, Description> descriptions_;
+  // Of such as wrote and committed, each until one comes whose number is the same by this; under it, too.
   static constexpr std::size_t kEndedMax = 1024;
-  std::deque<std::pair<TransactionId, Description>> ended_;
+  std::vector<std::pair<TransactionId, Description>> ended_;
+  static constexpr std::uint8_t kIsDescribed = 8;
 
   // Checkpointer and background thread.
   std::mutex checkpoint_mutex_;

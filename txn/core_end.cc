@@ -20,6 +20,11 @@ constexpr std::uint32_t kSlotsEachCollect = 8;  // or more, where there are many
 
 Result<Transaction> Core::begin(const TransactionOptions& options) {
   if (closed_.load(std::memory_order_acquire)) return Status(StatusCode::aborted, "the database is closed");
+  const Isolation level = options.snapshot != nullptr
+                              ? Isolation::snapshot
+                              : options.isolation.value_or(options_.default_isolation);
+  if (level > Isolation::serial) [[unlikely]]
+    return Status(StatusCode::invalid_argument, "there is no such isolation level");
   TransactionState* state = slots_.acquire();
   if (state == nullptr) {
     return Status(StatusCode::busy,
@@ -27,13 +32,11 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
   }
   state->read_only = options.read_only;
   state->durability = options.durability.value_or(options_.default_durability);
-  const Isolation level = options.snapshot != nullptr
-                              ? Isolation::snapshot
-                              : options.isolation.value_or(options_.default_isolation);
   const IsolationPolicy& built_in = policy_of(level);
   const bool is_custom = options.policy != nullptr && options.snapshot == nullptr;
   state->owner.policy = is_custom ? options.policy : &built_in;
-  state->level = is_custom ? 0 : static_cast<std::uint8_t>(1 + static_cast<std::uint8_t>(level));
+  state->owner.label = options.label;  // until it is described: for what waiting for its snapshot tells
+  state->tag = is_custom ? std::uint8_t{0} : tag_of(level);
   state->read_locks = state->owner.policy->read_locks();
   state->lock_timeout_ms = options.lock_timeout_ms.value_or(options_.locks.timeout_ms);
   state->view = state->owner.policy->read_view();
@@ -49,6 +52,7 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
   // Announced before any table is looked at (txn/table_directory.h).
   if (options.snapshot != nullptr) {
     if (Status status = begin_on_snapshot(*state, *options.snapshot); !status.ok()) {
+      state->owner.label = {};
       Slots::release(*state);
       return status;
     }
@@ -58,6 +62,7 @@ Result<Transaction> Core::begin(const TransactionOptions& options) {
     } else if (!options.deferrable || !options.read_only) {
       begin_tracked(*state);
     } else if (Status status = begin_safe(*state); !status.ok()) {
+      state->owner.label = {};
       Slots::release(*state);
       return status;
     }
@@ -150,7 +155,7 @@ Status Core::commit_in_order(TransactionState& state, const locking::MetReaders&
   }
   if (state.changes_tables) publish_tables(state, ts);
   // Then the time moves on, so that a snapshot taken now contains it.
-  statuses_->set_committed(id, ts, state.level);
+  statuses_->set_committed(id, ts, state.tag);
   state.undo->commit_ts = ts;
   (committed_last_ == nullptr ? committed_first_ : committed_last_->next_committed) = state.undo;
   committed_last_ = state.undo;
@@ -267,6 +272,11 @@ void Core::finish(TransactionState& state, Phase phase) {
     Slots::release(*slot);
   }
   state.cursor_slots.clear();
+  state.written_table = nullptr;
+  if (state.owner.number.load(std::memory_order_relaxed) != 0 || state.owner.intents != 0)
+    locks_->end(state.owner);
+  if (state.is_described) [[unlikely]]
+    forget_description(state);
   if (const std::uint64_t word = state.snapshot.load(std::memory_order_relaxed); word != 0) {
     state.snapshot.store(0, std::memory_order_release);
     // What waits for the oldest snapshot goes with it, also when nobody writes any more.
@@ -274,12 +284,6 @@ void Core::finish(TransactionState& state, Phase phase) {
     if (held_by != 0 && raw(SnapshotWord::decode(word).ts) + 1 <= held_by) collect(state, Effort::brief);
   }
   if (state.start_ts.load(std::memory_order_relaxed) != 0) state.start_ts.store(0, std::memory_order_release);
-  state.written_table = nullptr;
-  if (state.owner.number.load(std::memory_order_relaxed) != 0 || state.owner.intents != 0) {
-    locks_->end(state.owner);
-  }
-  if (state.is_described) [[unlikely]]
-    forget_description(state);
 }
 
 void Core::release_transaction(TransactionState& state) {

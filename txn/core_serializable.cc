@@ -91,7 +91,7 @@ Status Core::wait_until_safe(TransactionState& state, bool& is_safe) {
     if (safety != Safety::open) break;
     std::uint64_t left_ms = 0;
     if (state.lock_timeout_ms != 0) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
       left_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 1));
     }
     const WaitInfo info{WaitKind::safe_snapshot,         0, pending.front(), {}, {},
@@ -105,16 +105,19 @@ Status Core::wait_until_safe(TransactionState& state, bool& is_safe) {
 }
 
 Status Core::unsafe_for_long(const TransactionState& state, const std::vector<std::uint64_t>& pending) {
+  std::string names;
   ConflictReport report;
   report.rule = "lock timeout";
   report.parties.push_back(locking::party_of(state.owner, "failed"));
   for (const std::uint64_t number : pending) {
     report.edges.push_back({0, report.parties.size(), "waits", {}, true, {}, false, {}});
-    report.parties.push_back({number, {}, {}, "active", 0});
+    const ConflictReport::Party& party = report.parties.emplace_back(active_party(number));
+    names += names.empty() ? ": " : ", ";
+    names += number == 0 ? "one that has not written yet" : locking::name_of(number, party.label);
   }
   return Status::conflict(ConflictReason::lock_timeout,
                           "waited " + std::to_string(state.lock_timeout_ms) + " ms for a safe snapshot; " +
-                              std::to_string(pending.size()) + " that may write have not ended",
+                              std::to_string(pending.size()) + " that may write have not ended" + names,
                           std::move(report));
 }
 

@@ -288,6 +288,7 @@ void Core::describe(TransactionState& state, std::string_view label) {
   Description& description = descriptions_[state.index];
   description = {std::string(state.owner.policy->name()), std::string(label), false};
   state.owner.label = description.label;  // which stays where it is
+  state.tag |= kIsDescribed;
   state.is_described = true;
 }
 
@@ -303,35 +304,67 @@ void Core::remember_description(const TransactionState& state) noexcept {
   const std::lock_guard lock(share_mutex_);
   const auto found = descriptions_.find(state.index);
   if (found == descriptions_.end()) return;
-  if (ended_.size() >= kEndedMax) ended_.pop_front();
   try {
-    ended_.emplace_back(state.own_id(), found->second);
+    ended_.resize(kEndedMax);
+    ended_[raw(state.own_id()) % kEndedMax] = {state.own_id(), found->second};
   } catch (const std::bad_alloc&) {
   }
 }
 
-// Somebody who committed: described, or of a built-in level that the status table still knows.
+// What the status table keeps of who commits: the level, if it is a built-in one, and whether there is a
+// description.
+std::uint8_t Core::tag_of(Isolation level) noexcept {
+  static_assert(1 + static_cast<unsigned>(Isolation::serial) < kIsDescribed);
+  static_assert(2 * kIsDescribed <= mvcc::StatusTable::kTags);
+  return static_cast<std::uint8_t>(1 + static_cast<unsigned>(level));
+}
+
 ConflictReport::Party Core::committed_party(TransactionId id, Timestamp commit) {
   ConflictReport::Party party{raw(id), {}, {}, "committed", raw(commit)};
   if (id == kNoTransaction) return party;
+  const std::uint8_t tag = statuses_->tag_of(id);
+  if ((tag & kIsDescribed) != 0) describe_ended(id, party);
+  if (const unsigned level = tag % kIsDescribed; party.level.empty() && level != 0)
+    party.level = to_string(static_cast<Isolation>(level - 1));
+  return party;
+}
+
+void Core::describe_ended(TransactionId id, ConflictReport::Party& party) {
   const std::lock_guard lock(share_mutex_);
   const auto tell = [&party](const Description& description) {
     party.label = description.label;
     party.level = description.level;
   };
-  const auto ended =
-      std::find_if(ended_.rbegin(), ended_.rend(), [id](const auto& one) { return one.first == id; });
-  if (ended != ended_.rend()) {
-    tell(ended->second);
-    return party;
-  }
+  if (!ended_.empty() && ended_[raw(id) % kEndedMax].first == id)
+    return tell(ended_[raw(id) % kEndedMax].second);
   // It may be about to be remembered.
   for (const auto& [index, description] : descriptions_) {
-    if (slots_.at(index).id.load(std::memory_order_relaxed) == raw(id)) tell(description);
+    if (slots_.at(index).id.load(std::memory_order_relaxed) == raw(id)) return tell(description);
   }
-  if (const std::uint8_t level = statuses_->level_of(id); party.level.empty() && level != 0)
-    party.level = to_string(static_cast<Isolation>(level - 1));
+}
+
+// Who has this number now. Its description goes after the number does, and under the mutex.
+ConflictReport::Party Core::active_party(std::uint64_t number) {
+  ConflictReport::Party party{number, {}, {}, "active", 0};
+  const std::lock_guard lock(share_mutex_);
+  for (std::uint32_t i = 0; number != 0 && i < slots_.count(); ++i) {
+    const TransactionState& state = slots_.at(i);
+    if (state.owner.number.load(std::memory_order_acquire) != number) continue;
+    ConflictReport::Party found = party;
+    name_slot(state, found.level, found.label);
+    return state.owner.number.load(std::memory_order_acquire) == number ? found : party;
+  }
   return party;
+}
+
+// Under share_mutex_.
+void Core::name_slot(const TransactionState& state, std::string& level, std::string& label) const {
+  if (const IsolationPolicy* built_in = state.built_in.load(std::memory_order_acquire))
+    level = built_in->name();
+  if (const auto more = descriptions_.find(state.index); more != descriptions_.end()) {
+    level = more->second.level;
+    label = more->second.label;
+  }
 }
 
 TransactionInfo Core::info_of(const TransactionState& state) {
@@ -339,12 +372,7 @@ TransactionInfo Core::info_of(const TransactionState& state) {
   info.id = state.owner.number.load(std::memory_order_relaxed);
   const std::uint64_t now_ms = base::coarse_clock_ms();
   info.age_ms = now_ms - std::min(now_ms, state.start_ms.load(std::memory_order_relaxed));
-  if (const IsolationPolicy* level = state.built_in.load(std::memory_order_relaxed))
-    info.level = level->name();
-  if (const auto more = descriptions_.find(state.index); more != descriptions_.end()) {
-    info.level = more->second.level;
-    info.label = more->second.label;
-  }
+  name_slot(state, info.level, info.label);
   if (info.level.empty()) info.level = kCursorLevel;
   const std::uint64_t word = state.snapshot.load(std::memory_order_relaxed);
   if (word == 0) return info;

@@ -86,10 +86,10 @@ struct alignas(64) TransactionState {
   std::uint64_t first_writes = 0;       // `writes` when it began
   const void* written_table = nullptr;  // the last one that it said it writes to (core_locks.cc)
   Timestamp as_of{};                    // what it reads from, where `view` is `snapshot`
-  std::uint8_t level = 0;         // as the status table keeps it: 1 + its Isolation; 0: one of the program's
-  std::uint64_t serial = 0;       // of this transaction among those of the slot
-  mvcc::UndoLog* undo = nullptr;  // from its first write on
-  std::string redo;               // operations, what was spilled not counted
+  std::uint8_t tag = 0;                 // for the status table (snapshots.cc)
+  std::uint64_t serial = 0;             // of this transaction among those of the slot
+  mvcc::UndoLog* undo = nullptr;        // from its first write on
+  std::string redo;                     // operations, what was spilled not counted
   bool spilled = false;
   Lsn first_part{};                        // where its first part is in the log, when spilled
   std::uint64_t writes = 0;                // rows changed so far: a cursor looks again after its own

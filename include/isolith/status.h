@@ -58,7 +58,8 @@ std::string_view to_string(ConflictReason reason) noexcept;
 struct ConflictReport {
   struct Party {
     std::uint64_t transaction = 0;  // its number; 0: it is not known
-    // Of one that committed long ago these may be empty: labels of the last 1,024 are remembered.
+    // Of one that committed long ago these may be empty: labels of the last 1,024 that wrote are remembered;
+    // and of one that is waited for by `deferrable` and has not written.
     std::string label;
     std::string level;
     std::string state;         // "failed", "active", "waiting", "committed"

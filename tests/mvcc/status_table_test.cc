@@ -29,26 +29,26 @@ TEST(StatusTable, AnEntryChangesOnce) {
   EXPECT_EQ(table.find(second).state, TransactionState::aborted);
 }
 
-TEST(StatusTable, TheLevelStaysWithTheTime) {
+TEST(StatusTable, TheTagStaysWithTheTime) {
   StatusTable table(TransactionId{4096});
   const TransactionId first = table.begin();
   const TransactionId second = table.begin();
-  EXPECT_EQ(table.level_of(first), 0) << "in progress";
-  table.set_committed(first, Timestamp{5}, 7);
+  EXPECT_EQ(table.tag_of(first), 0) << "in progress";
+  table.set_committed(first, Timestamp{5}, 15);
   table.set_aborted(second);
-  EXPECT_EQ(table.level_of(first), 7);
+  EXPECT_EQ(table.tag_of(first), 15);
   EXPECT_EQ(table.find(first).commit_ts, Timestamp{5});
-  EXPECT_EQ(table.level_of(second), 0) << "it did not commit";
+  EXPECT_EQ(table.tag_of(second), 0) << "it did not commit";
   table.advance(Timestamp{4});
-  EXPECT_EQ(table.horizon(), first) << "the level makes it no earlier";
+  EXPECT_EQ(table.horizon(), first) << "the tag makes it no later";
   table.advance(Timestamp{5});
-  EXPECT_EQ(table.level_of(first), 0) << "settled";
+  EXPECT_EQ(table.tag_of(first), 0) << "settled";
 }
 
 // A reader at 9 holds the horizon; what committed behind it is the same to everybody.
-TEST(StatusTable, AShrunkChunkHasTheNewestTimeAndNoLevels) {
+TEST(StatusTable, AShrunkChunkHasTheNewestTimeAndNoTags) {
   StatusTable table(TransactionId{4096});
-  for (std::uint64_t i = 0; i < 4096; ++i) table.set_committed(table.begin(), Timestamp{10 + i}, 7);
+  for (std::uint64_t i = 0; i < 4096; ++i) table.set_committed(table.begin(), Timestamp{10 + i}, 15);
   LiveSnapshots live;
   live.reset(Timestamp{5000});
   live.add(Timestamp{9}, false);
@@ -56,7 +56,7 @@ TEST(StatusTable, AShrunkChunkHasTheNewestTimeAndNoLevels) {
   table.compact(live);
   EXPECT_TRUE(table.is_of_chunk(TransactionId{4096}));
   EXPECT_EQ(table.find(TransactionId{4096}).commit_ts, Timestamp{10 + 4095});
-  EXPECT_EQ(table.level_of(TransactionId{4096}), 0);
+  EXPECT_EQ(table.tag_of(TransactionId{4096}), 0);
   table.advance(Timestamp{10 + 4094});
   EXPECT_EQ(table.horizon(), TransactionId{4096});
   table.advance(Timestamp{10 + 4095});

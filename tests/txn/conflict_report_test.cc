@@ -205,7 +205,7 @@ TEST_F(ConflictReportTest, LabelsOfTheLastThousandAreRemembered) {
   const Status known = early.put(table_, "x", "2");
   ASSERT_EQ(known.reason(), ConflictReason::write_conflict) << known.to_string();
   EXPECT_EQ(known.conflict_report()->parties[1].label, "alice");
-  commit_more(1);
+  commit_more(1024);
   const Status forgotten = late.put(table_, "x", "2");
   ASSERT_EQ(forgotten.reason(), ConflictReason::write_conflict) << forgotten.to_string();
   EXPECT_EQ(forgotten.conflict_report()->parties[1].label, "");

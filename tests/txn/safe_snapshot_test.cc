@@ -4,6 +4,7 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "isolith/isolith.h"
 
@@ -270,16 +271,28 @@ TEST_F(SafeSnapshotTest, ADeferrableOneBeginsAgainWhereItsSnapshotTurnsOutUnsafe
 }
 
 TEST_F(SafeSnapshotTest, ADeferrableOneGivesUpAfterTheTimeForWaits) {
-  Transaction writer = *database_->begin();
+  TransactionOptions named;
+  named.label = "payroll";
+  Transaction writer = *database_->begin(named);
   ASSERT_TRUE(writer.put(table_, "x", "1").ok());
+  Transaction idle = *database_->begin();
   commit_one();
   TransactionOptions options = to_read(true);
+  options.label = "backup";
   options.lock_timeout_ms = 1;
   const Status status = database_->begin(options).status();
   EXPECT_EQ(status.reason(), ConflictReason::lock_timeout) << status.to_string();
   ASSERT_NE(status.conflict_report(), nullptr);
-  EXPECT_EQ(status.conflict_report()->parties.size(), 2U);
-  EXPECT_EQ(tracked(), 1U) << "the writer alone";
+  const std::vector<ConflictReport::Party>& parties = status.conflict_report()->parties;
+  ASSERT_EQ(parties.size(), 3U);
+  EXPECT_EQ(parties[0].label, "backup");
+  EXPECT_EQ(parties[1].transaction, writer.id());
+  EXPECT_EQ(parties[1].label, "payroll");
+  EXPECT_EQ(parties[1].level, "serializable_ssi");
+  EXPECT_EQ(parties[2].transaction, 0U) << "it has not written";
+  EXPECT_NE(std::string(status.message()).find("(payroll), one that has not written yet"), std::string::npos)
+      << status.message();
+  EXPECT_EQ(tracked(), 2U) << "those two alone";
   EXPECT_TRUE(writer.commit().ok());
 }
 

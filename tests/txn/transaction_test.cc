@@ -36,6 +36,13 @@ TEST_F(TransactionTest, CommittedWritesSurviveACrash) {
   EXPECT_TRUE(reader.get(table, "b").status().is(StatusCode::not_found));
 }
 
+TEST_F(TransactionTest, ALevelThatIsNotThereIsRefused) {
+  const Status status = database_->begin(static_cast<Isolation>(7)).status();
+  EXPECT_TRUE(status.is(StatusCode::invalid_argument)) << status.to_string();
+  put("a", "1");
+  EXPECT_EQ(get("a"), "1");
+}
+
 TEST_F(TransactionTest, DroppingAHandleAborts) {
   put("a", "1");
   {
