@@ -206,10 +206,13 @@ bool Core::find_older(TransactionState& state, const TableInfo& table, std::stri
     }
     found.superseder = version.superseder;
     newer = version.writer;
-    if (version.kind == mvcc::VersionKind::row && (!judge_version(state, rule, version.writer) ||
-                                                   is_only_locked(rule, version.writer, version.flags))) {
-      return false;
-    }
+    // What its writer replaced itself is for nobody else; and he may have committed since he was judged
+    // above.
+    const bool is_passed_over =
+        version.kind == mvcc::VersionKind::row &&
+        (version.writer == version.superseder || !judge_version(state, rule, version.writer) ||
+         is_only_locked(rule, version.writer, version.flags));
+    if (is_passed_over) return false;
     copy_row(version, value, found);
     answered = true;
     return true;

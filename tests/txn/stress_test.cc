@@ -93,9 +93,7 @@ class StressTest : public DatabaseTest {
   }
 };
 
-std::string key_of(std::uint64_t number) {
-  return "row " + std::to_string(1'000'000 + number);
-}
+std::string key_of(std::uint64_t number) { return "row " + std::to_string(1'000'000 + number); }
 
 TEST_F(StressTest, IncrementsOfHotCountersAreAllCounted) {
   constexpr std::uint64_t kCounters = 3;
@@ -117,6 +115,38 @@ TEST_F(StressTest, IncrementsOfHotCountersAreAllCounted) {
 
 // Two rows a transfer, in either order, so that cycles of waits are common; some give up half-way, some go
 // back to a savepoint. Every scan meanwhile sees all of a transfer or nothing.
+// A writer commits while a reader is between its row, which it found in progress, and the versions below, of
+// which some are the same writer's.
+TEST_F(StressTest, NobodyReadsWhatACommittedOneWroteFirstAndThenReplaced) {
+  constexpr int kWriters = 2;
+  constexpr int kReaders = 2;
+  constexpr int kCommits = 20000;
+  put("k", "whole");
+  std::atomic<int> writing{kWriters};
+  std::atomic<int> halves{0};
+  run_threads(kWriters + kReaders, [&](int number, Random& random) {
+    if (number < kWriters) {
+      for (int i = 0; i < kCommits; ++i) {
+        Transaction writer = begin(Isolation::read_committed);
+        ASSERT_TRUE(writer.put(table_, "k", "half").ok());
+        if (random() % 2 == 0) {
+          ASSERT_TRUE(writer.erase(table_, "k").ok());
+        }
+        ASSERT_TRUE(writer.put(table_, "k", "whole").ok());
+        ASSERT_TRUE(writer.commit().ok());
+      }
+      --writing;
+      return;
+    }
+    Transaction reader = begin(Isolation::read_committed);
+    for (std::string value; writing > 0;) {
+      ASSERT_TRUE(reader.get(table_, "k", value).ok());
+      if (value != "whole") ++halves;
+    }
+  });
+  EXPECT_EQ(halves, 0);
+}
+
 TEST_F(StressTest, TransfersKeepTheSumInEveryScan) {
   constexpr std::uint64_t kAccounts = 8;
   constexpr std::int64_t kEach = 1000;
