@@ -74,7 +74,7 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
     const btree::Position at = node.lower_bound(key);
     invisible = false;
     found.exists = false;
-    found.writer = found.superseder = kNoTransaction;
+    found.writer = kNoTransaction;
     if (at.found) {
       const RowView row = node.row(at.slot);
       if (row.writer < horizon || judge_version(state, rule, row.writer)) [[likely]] {
@@ -93,9 +93,9 @@ Status Core::find_row(TransactionState& state, const TableInfo& table, std::stri
   if (invisible) {
     if (is_expected) enter_key(state, table, key);
     TRY(find_row_shared(state, table, key, rule, value, found));
+    if (found.superseder != kNoTransaction && state.is_tracking()) note_read(state, found);
   }
   if (!found.exists) note_absence(state);
-  if (found.superseder != kNoTransaction && state.is_tracking()) note_read(state, found);
   if (observer_ != nullptr && !state.last_read.is_again) [[unlikely]]
     tell_read(state, table, key, found.writer, found.exists);
   if (!rule.bounded || is_snapshot_intact(state)) [[likely]]
