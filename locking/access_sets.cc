@@ -54,12 +54,24 @@ void AccessSets::clear_rest() noexcept {
   own_level.clear();
   label.clear();
   has_rest = false;
-  if (!is_large()) return;
+  if (!is_roomy() || (room() == shared_bytes && !is_large())) return;
   // With their room.
   (void)std::exchange(reads, {});
   (void)std::exchange(ranges, {});
   (void)std::exchange(writes, {});
   (void)std::exchange(key_bytes, {});
+  shared_room.try_add(-std::exchange(shared_bytes, 0));
+}
+
+// What it does not get it gives back when it is cleared.
+bool AccessSets::try_share_room() noexcept {
+  const std::int64_t more = room() - shared_bytes;
+  if (!is_large() && (more == 0 || shared_room.try_add(more))) {
+    shared_bytes += more;
+    return true;
+  }
+  has_rest = true;
+  return false;
 }
 
 // Before there is need of more, what is there twice goes.

@@ -11,6 +11,9 @@
 //   ww  both wrote a key, and A committed first,
 //   rw  B wrote a key that A read, there or not, and A's snapshot is older than B's commit.
 //
+// The next one has the room of this one for nothing, as long as that is little; for more it asks `SharedRoom`,
+// and without leave it is large.
+//
 // Threads: its transaction's; from `finish` on it does not change until it is used again (recent_commits.h).
 #pragma once
 
@@ -52,10 +55,32 @@ struct WrittenKey {
   StoredKey key;
 };
 
+// Memory, in bytes, that all sets of a database may have room for, beside the little that each has for nothing.
+// Threads: any.
+class SharedRoom {
+ public:
+  explicit SharedRoom(std::uint64_t max) : max_(static_cast<std::int64_t>(max)) {}
+
+  // Either has room for `more` afterwards, or changes nothing; below zero it always goes.
+  bool try_add(std::int64_t more) noexcept {
+    if (bytes_.fetch_add(more, std::memory_order_relaxed) + more <= max_ || more <= 0) return true;
+    bytes_.fetch_sub(more, std::memory_order_relaxed);
+    return false;
+  }
+  [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::int64_t max_;
+  std::atomic<std::int64_t> bytes_{0};
+};
+
 struct alignas(64) AccessSets {
   static constexpr std::string_view kTrackedLevel = "serializable_ssi";  // where nothing else is said
   static constexpr std::ptrdiff_t kOfEachMax = 4096;
   static constexpr std::size_t kBytesMax = std::size_t{1} << 20;
+  static constexpr std::size_t kRoomForNothing = 2048;  // bytes, of each of the four below
+
+  explicit AccessSets(SharedRoom& room) : shared_room(room) {}
 
   // At a level that locks what it reads the snapshot is of the moment of its commit.
   std::uint64_t snapshot = 0;
@@ -79,6 +104,9 @@ struct alignas(64) AccessSets {
   std::string_view level = kTrackedLevel;  // of a built-in policy, or `own_level`
   std::string own_level;                   // of a policy of the program's own, which may be gone by then
   std::string label;
+
+  SharedRoom& shared_room;
+  std::int64_t shared_bytes = 0;  // that it has of that
 
   // For the next one.
   void clear() noexcept {
@@ -131,7 +159,13 @@ struct alignas(64) AccessSets {
   void finish() noexcept {
     if (reads.end() - reads.begin() > 1) std::sort(reads.begin(), reads.end());
   }
-  // More than is kept for others to look at; and when it is used again there is to be no room for so much.
+  // All is in: whether it has not too much, in it or in room, to be kept for others to look at.
+  [[nodiscard]] bool may_be_kept() noexcept {
+    if (!is_roomy()) [[likely]]
+      return true;
+    return try_share_room();
+  }
+  // Too much in any case.
   [[nodiscard]] bool is_large() const noexcept {
     return reads.end() - reads.begin() > kOfEachMax || ranges.end() - ranges.begin() > kOfEachMax ||
            writes.end() - writes.begin() > kOfEachMax || key_bytes.size() > kBytesMax;
@@ -144,6 +178,17 @@ struct alignas(64) AccessSets {
   [[nodiscard]] std::string_view view(const StoredKey& key) const noexcept {
     return {key_bytes.data() + key.at, key.size};
   }
+  [[nodiscard]] bool is_roomy() const noexcept {
+    return reads.capacity() > kRoomForNothing / sizeof(reads[0]) ||
+           ranges.capacity() > kRoomForNothing / sizeof(ranges[0]) ||
+           writes.capacity() > kRoomForNothing / sizeof(writes[0]) || key_bytes.capacity() > kRoomForNothing;
+  }
+  [[nodiscard]] std::int64_t room() const noexcept {
+    return static_cast<std::int64_t>(reads.capacity() * sizeof(reads[0]) +
+                                     ranges.capacity() * sizeof(ranges[0]) +
+                                     writes.capacity() * sizeof(writes[0]) + key_bytes.capacity());
+  }
+  bool try_share_room() noexcept;
   void make_room();
   void clear_rest() noexcept;
 };

@@ -38,11 +38,13 @@ Tracked& ConflictTracker::make_place() {
     keys_ = std::make_unique<KeyReads>();
     places_ = std::make_unique<std::atomic<Tracked*>[]>(kPlacesMax);
   }
-  Tracked& place = *owned_.emplace_back(std::make_unique<Tracked>());
+  Tracked& place = *owned_.emplace_back(std::make_unique<Tracked>(room_));
   const std::uint32_t count = places_count_.load(std::memory_order_relaxed);
   CHECK(count < kPlacesMax, "as many as there are slots");
   places_[count].store(&place, std::memory_order_release);
   places_count_.store(count + 1, std::memory_order_seq_cst);
+  const std::uint64_t share = bytes_max_ / kTellShare / (count + 1);
+  tell_bytes_.store(static_cast<std::int64_t>(std::min(kTellBytesMax, share)), std::memory_order_relaxed);
   return place;
 }
 
@@ -52,24 +54,22 @@ void ConflictTracker::enter_key(Tracked& tracked, std::uint64_t hash, TrackedRan
   if (is_mutant(Mutant::tracked_read_missing)) return;
   if (tracked.tables.empty() || tracked.tables.back() != &table) use_table(tracked, table);
   AccessSets& sets = *tracked.sets;
-  std::int64_t bytes = 0;
   if (sets.is_unmarked) {
     const std::size_t before = sets.reads.capacity();
     sets.add_read(hash);
     if (sets.reads.capacity() == before) return;
-    bytes = static_cast<std::int64_t>((sets.reads.capacity() - before) * sizeof hash);
-    tracked.bytes += bytes;
+    count_own(tracked, (sets.reads.capacity() - before) * sizeof hash);
   } else {
     bool is_new = false;
-    bytes = keys_->enter(tracked, hash, oldest_.load(std::memory_order_relaxed), is_new) *
-            static_cast<std::int64_t>(KeyReads::kMarkBytes);
+    std::int64_t bytes = keys_->enter(tracked, hash, oldest_.load(std::memory_order_relaxed), is_new) *
+                         static_cast<std::int64_t>(KeyReads::kMarkBytes);
     if (is_new) {
       sets.add_read(hash);
       tracked.bytes += kReadBytes;
       bytes += sizeof hash;
     }
+    count(tracked, bytes);
   }
-  count(tracked, bytes);
 }
 
 void ConflictTracker::use_table(Tracked& tracked, TrackedRanges& table) {
@@ -102,11 +102,11 @@ std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, Tracke
   sets.add_range(table, lo, hi);
   if (!sets.is_unmarked) {
     note_table(table);
-    table.enter(tracked, lo, hi);
+    const std::int64_t bytes = table.enter(tracked, lo, hi).bytes;
+    tracked.range_bytes += bytes;
+    tracked.bytes_untold += bytes;
   }
-  const auto bytes = static_cast<std::int64_t>(TrackedRanges::kSegmentBytes + sizeof(ReadRange) + lo.size());
-  tracked.bytes += bytes;
-  count(tracked, bytes);  // which may widen it
+  count_own(tracked, sizeof(ReadRange) + lo.size() + (hi ? hi->size() : 0));  // which may widen it
   return place;
 }
 
@@ -127,17 +127,16 @@ void ConflictTracker::trim_range(Tracked& tracked, std::size_t place, const Trac
              (!other.has_hi || *sets.hi_of(other) > sets.lo_of(range));
     });
     if (is_shared) return;
-    if (is_forward) {
-      range.table->give_up(tracked, behind, sets.hi_of(range));
-    } else {
-      range.table->give_up(tracked, sets.lo_of(range), last_key);
-    }
+    tracked.bytes_untold += is_forward
+                                ? range.table->give_up(tracked, behind, sets.hi_of(range)).bytes
+                                : range.table->give_up(tracked, sets.lo_of(range), last_key).bytes;
   }
   if (is_forward) {
     sets.set_hi(range, behind);
   } else {
     range.lo = sets.store(last_key);
   }
+  count_own(tracked, last_key.size());
 }
 
 void ConflictTracker::read_under(Tracked& tracked, TransactionId writer, std::uint64_t commit_ts) {
@@ -371,14 +370,13 @@ void ConflictTracker::leave_unmarked(Tracked& place, const AccessSets& sets, std
   const std::uint64_t oldest = oldest_.load(std::memory_order_relaxed);
   std::int64_t more = 0;
   for (const std::uint64_t hash : sets.reads) more += keys_->leave(nullptr, hash, ts, oldest);
-  std::int64_t segments = 0;
+  std::int64_t bytes = more * static_cast<std::int64_t>(KeyReads::kMarkBytes);
   for (const ReadRange& range : sets.ranges) {
     note_table(*range.table);
-    segments += range.table->leave(nullptr, sets.lo_of(range), sets.hi_of(range), ts, oldest);
+    bytes += range.table->leave(nullptr, sets.lo_of(range), sets.hi_of(range), ts, oldest).bytes;
   }
   if (sets.reads_all) raise_all_read(ts);
-  count(place, more * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
-                   segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes));
+  count(place, bytes);
 }
 
 void ConflictTracker::commit_untracked(Tracked& place) {
@@ -427,18 +425,17 @@ void ConflictTracker::leave_marks(Tracked& tracked, std::uint64_t ts) {
   const AccessSets& sets = *tracked.sets;
   std::int64_t more = 0;
   visit_marked(tracked, [&](std::uint64_t hash) { more += 1 + keys_->leave(&tracked, hash, ts, oldest); });
-  std::int64_t segments = 0;
+  std::int64_t bytes = more * static_cast<std::int64_t>(KeyReads::kMarkBytes);
   for (const ReadRange& range : sets.ranges)
-    segments += range.table->leave(&tracked, sets.lo_of(range), sets.hi_of(range), ts, oldest);
-  tracked.bytes_untold += more * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
-                          segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes);
+    bytes += range.table->leave(&tracked, sets.lo_of(range), sets.hi_of(range), ts, oldest).bytes;
+  tracked.bytes_untold += bytes;
 }
 
 void ConflictTracker::give_up_marks(Tracked& tracked) {
   visit_marked(tracked, [&](std::uint64_t hash) { (void)keys_->give_up(tracked, hash); });
   const AccessSets& sets = *tracked.sets;
   for (const ReadRange& range : sets.ranges)
-    range.table->give_up(tracked, sets.lo_of(range), sets.hi_of(range));
+    tracked.bytes_untold += range.table->give_up(tracked, sets.lo_of(range), sets.hi_of(range)).bytes;
 }
 
 std::uint64_t ConflictTracker::tracked() const noexcept {

@@ -43,7 +43,8 @@ class ConflictTracker {
       : test_(options.conflict_test),
         bytes_max_(options.tracking_bytes),
         hook_(hook),
-        published_(published) {}
+        published_(published),
+        room_(bytes_max_ / kRoomShare) {}
 
   // Whether anybody is tracked who may write: whether a writer need look for who has read, and one that locks
   // what it reads need leave word of it. After a fence.
@@ -170,7 +171,10 @@ class ConflictTracker {
     const bool has_marks =
         !is_unmarked && (sets.reads.size() != tracked.written.size() || !sets.ranges.empty());
     if (has_marks) end_marks(tracked, committed);
-    if (tracked.bytes != 0) count(tracked, -std::exchange(tracked.bytes, 0));
+    if (tracked.bytes != 0) {
+      tracked.range_bytes = 0;
+      count(tracked, -std::exchange(tracked.bytes, 0));
+    }
     tracked.tables.clear();
     tracked.sets = &tracked.recent.next();
     if (is_unmarked) return;
@@ -202,7 +206,7 @@ class ConflictTracker {
   // How many are active.
   [[nodiscard]] std::uint64_t tracked() const noexcept;
   [[nodiscard]] std::uint64_t bytes() const noexcept {
-    const std::int64_t bytes = bytes_.load(std::memory_order_relaxed);
+    const std::int64_t bytes = bytes_.load(std::memory_order_relaxed) + room_.bytes();
     return bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;
   }
   [[nodiscard]] std::uint64_t folded() const noexcept { return folded_.load(std::memory_order_relaxed); }
@@ -229,8 +233,10 @@ class ConflictTracker {
   static constexpr std::size_t kPlacesMax = 65536;
   static constexpr std::size_t kPivotsMax = 65536;
   static constexpr std::size_t kOverwritersMax = 4096;
-  // That one may have without counting them in the sum of all.
-  static constexpr std::int64_t kTellBytes = 4096;
+  // What a place may have without counting it in the sum of all; and all of them, as a part of the budget.
+  static constexpr std::uint64_t kTellBytesMax = 4096;
+  static constexpr std::uint64_t kTellShare = 32;
+  static constexpr std::uint64_t kRoomShare = 4;  // the part of the budget for sets of those that committed
 
   template <typename Visit>
   void visit_readers(const AccessSets& writes, Tracked& own, std::uint64_t& newest, const Visit& visit) {
@@ -298,8 +304,14 @@ class ConflictTracker {
   void give_up_marks(Tracked& tracked);
   void count(Tracked& tracked, std::int64_t bytes) {
     tracked.bytes_untold += bytes;
-    if (tracked.bytes_untold >= kTellBytes || tracked.bytes_untold <= -kTellBytes) [[unlikely]]
+    const std::int64_t may_have = tell_bytes_.load(std::memory_order_relaxed);
+    if (tracked.bytes_untold > may_have || tracked.bytes_untold < -may_have) [[unlikely]]
       tell_bytes(tracked);
+  }
+  // What it has until it ends.
+  void count_own(Tracked& tracked, std::size_t bytes) {
+    tracked.bytes += static_cast<std::int64_t>(bytes);
+    count(tracked, static_cast<std::int64_t>(bytes));
   }
   void tell_bytes(Tracked& tracked);
   void wake_waiters();
@@ -318,6 +330,7 @@ class ConflictTracker {
   std::vector<std::unique_ptr<Tracked>> owned_;  // under it
   std::vector<TrackedRanges*> tables_;           // with ranges of committed ones; under it
   std::atomic<std::uint32_t> places_count_{0};
+  std::atomic<std::int64_t> tell_bytes_{0};  // of each place; written under `places_mutex_`
 
   // Under the commit mutex.
   std::deque<Pivot> pivots_;      // in the order of their commits
@@ -341,6 +354,7 @@ class ConflictTracker {
   std::atomic<std::uint64_t> fold_at_{0};  // bytes from which on marks are dropped again
   std::atomic<std::uint64_t> folded_{0};
   std::atomic<std::uint64_t> widened_{0};
+  SharedRoom room_;
 };
 
 }  // namespace isolith::locking

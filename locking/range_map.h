@@ -58,6 +58,8 @@ class RangeMap {
   }
 
   [[nodiscard]] std::size_t segments() const noexcept { return segments_.size(); }
+  // Of the keys at which segments begin, together.
+  [[nodiscard]] std::size_t key_bytes() const noexcept { return key_bytes_; }
 
  private:
   using Segments = std::map<std::string, Value, std::less<>>;
@@ -67,7 +69,9 @@ class RangeMap {
     auto next = segments_.upper_bound(at);
     const auto before = std::prev(next);
     if (before->first == at) return before;
-    return segments_.emplace_hint(next, std::string(at), before->second);
+    const auto cut = segments_.emplace_hint(next, std::string(at), before->second);
+    key_bytes_ += at.size();
+    return cut;
   }
 
   // Neighbours that are alike become one.
@@ -76,6 +80,7 @@ class RangeMap {
       const auto next = std::next(segment);
       if (next == last) break;
       if (next->second == segment->second) {
+        key_bytes_ -= next->first.size();
         segments_.erase(next);
       } else {
         segment = next;
@@ -84,6 +89,7 @@ class RangeMap {
   }
 
   Segments segments_;
+  std::size_t key_bytes_ = 0;
 };
 
 }  // namespace isolith::locking

@@ -28,7 +28,7 @@ void tell(const std::vector<Visit>& visits, std::size_t last, const WayBefore& b
 
 void RecentCommits::make_next() {
   const std::lock_guard lock(latch_);
-  next_ = (places_[place_behind(at_)] = std::make_unique<AccessSets>()).get();
+  next_ = (places_[place_behind(at_)] = std::make_unique<AccessSets>(room_)).get();
 }
 
 Circle::Member member_of(const AccessSets& sets) {

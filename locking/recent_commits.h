@@ -27,7 +27,9 @@ namespace isolith::locking {
 
 class RecentCommits {
  public:
-  RecentCommits() { current_ = (places_[0] = std::make_unique<AccessSets>()).get(); }
+  explicit RecentCommits(SharedRoom& room) : room_(room) {
+    current_ = (places_[0] = std::make_unique<AccessSets>(room)).get();
+  }
 
   static constexpr std::size_t kSize = 32;
   static constexpr std::size_t kVisitsMax = 256;
@@ -37,9 +39,7 @@ class RecentCommits {
   // It is about to commit. The one that it takes the place of is not known any more. What is dropped is known
   // to be so before it is: whoever does not see it looks at `complete_after` later.
   void prepare() {
-    fits_ = !current_->is_large();
-    if (!fits_) [[unlikely]]
-      current_->has_rest = true;
+    fits_ = current_->may_be_kept();
     if (next_ == nullptr) [[unlikely]] {
       make_next();
     } else if (next_->is_kept.load(std::memory_order_relaxed)) {
@@ -103,6 +103,7 @@ class RecentCommits {
     if (ts > complete_after()) complete_after_.store(ts, std::memory_order_relaxed);
   }
 
+  SharedRoom& room_;
   SpinLatch latch_;
   std::size_t at_ = 0;  // of the current one
   AccessSets* current_ = nullptr;

@@ -43,6 +43,8 @@ struct alignas(64) Tracked {
   static constexpr std::uint64_t kCommitted = 1;
   static constexpr std::uint64_t kOne = 2;  // of the number of transactions
 
+  explicit Tracked(SharedRoom& room) : recent(room) {}
+
   std::atomic<std::uint64_t> word{0};
   std::atomic<std::uint64_t> active{0};  // 0: nobody; otherwise as `Active` has it
   std::atomic<std::uint64_t> out_ts{
@@ -58,7 +60,8 @@ struct alignas(64) Tracked {
   std::uint64_t first_out_ts = kNever;  // as found at its commit
   std::uint64_t bound_ts = kNever;      // the first commit of circles that it may be part of, as found then
   std::vector<TrackedRanges*> tables;   // of the keys that it read
-  std::int64_t bytes = 0;               // of its marks and what it keeps of them
+  std::int64_t bytes = 0;               // of its marks and what it keeps of reads, until it ends
+  std::int64_t range_bytes = 0;         // that tables' ranges grew by when it entered its own
   std::int64_t bytes_untold = 0;        // not yet counted in the sum of all
   // Of the keys that it read and then wrote, once it commits; in order. Nobody else writes them until it
   // ends, and whoever does so later began after that: their marks are gone.

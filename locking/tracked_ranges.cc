@@ -9,10 +9,17 @@ constexpr std::uint32_t kDropAgain = 16;  // segments more than after the last t
 
 }  // namespace
 
-void TrackedRanges::note_use() noexcept {
+template <typename Change>
+TrackedRanges::Growth TrackedRanges::grow(const Change& change) {
+  const std::lock_guard lock(latch_);
+  const std::size_t segments = map_.segments();
+  const std::size_t key_bytes = map_.key_bytes();
+  change();
   const Segment& first = map_.at({});
   const bool is_used = map_.segments() > 1 || !first.readers.empty() || first.ts != 0;
   if (is_used != is_used_.load(std::memory_order_relaxed)) is_used_.store(is_used, std::memory_order_seq_cst);
+  const auto more = static_cast<std::int64_t>(map_.segments() - segments);
+  return {more, more * kSegmentBytes + static_cast<std::int64_t>(map_.key_bytes() - key_bytes)};
 }
 
 void TrackedRanges::take_out(Segment& segment, const Tracked& reader) {
@@ -20,47 +27,42 @@ void TrackedRanges::take_out(Segment& segment, const Tracked& reader) {
   if (at != segment.readers.end()) segment.readers.erase(at);
 }
 
-void TrackedRanges::enter(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi) {
-  {
-    const std::lock_guard lock(latch_);
+TrackedRanges::Growth TrackedRanges::enter(Tracked& reader, std::string_view lo,
+                                           std::optional<std::string_view> hi) {
+  const Growth growth = grow([&] {
     map_.change(lo, hi, [&reader](Segment& segment) {
       const auto at = std::lower_bound(segment.readers.begin(), segment.readers.end(), &reader);
       if (at == segment.readers.end() || *at != &reader) segment.readers.insert(at, &reader);
     });
-    note_use();
-  }
-  base::full_fence();
-}
-
-void TrackedRanges::give_up(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi) {
-  const std::lock_guard lock(latch_);
-  map_.change(lo, hi, [&reader](Segment& segment) { take_out(segment, reader); });
-  note_use();
-}
-
-std::int64_t TrackedRanges::leave(Tracked* reader, std::string_view lo, std::optional<std::string_view> hi,
-                                  std::uint64_t ts, std::uint64_t oldest) {
-  const std::lock_guard lock(latch_);
-  const auto before = static_cast<std::int64_t>(map_.segments());
-  map_.change(lo, hi, [&](Segment& segment) {
-    segment.ts = std::max(segment.ts, ts);
-    if (reader != nullptr) take_out(segment, *reader);
   });
-  if (map_.segments() > dropped_at_ + kDropAgain) {
-    map_.change_all([oldest](Segment& segment) { segment.ts = segment.ts <= oldest ? 0 : segment.ts; });
-    dropped_at_ = static_cast<std::uint32_t>(map_.segments());
-  }
-  note_use();
-  return static_cast<std::int64_t>(map_.segments()) - before;
+  base::full_fence();
+  return growth;
 }
 
-std::int64_t TrackedRanges::drop(std::uint64_t oldest) {
-  const std::lock_guard lock(latch_);
-  const auto before = static_cast<std::int64_t>(map_.segments());
+TrackedRanges::Growth TrackedRanges::give_up(Tracked& reader, std::string_view lo,
+                                             std::optional<std::string_view> hi) {
+  return grow([&] { map_.change(lo, hi, [&reader](Segment& segment) { take_out(segment, reader); }); });
+}
+
+TrackedRanges::Growth TrackedRanges::leave(Tracked* reader, std::string_view lo,
+                                           std::optional<std::string_view> hi, std::uint64_t ts,
+                                           std::uint64_t oldest) {
+  return grow([&] {
+    map_.change(lo, hi, [&](Segment& segment) {
+      segment.ts = std::max(segment.ts, ts);
+      if (reader != nullptr) take_out(segment, *reader);
+    });
+    if (map_.segments() > dropped_at_ + kDropAgain) drop_over(oldest);
+  });
+}
+
+TrackedRanges::Growth TrackedRanges::drop(std::uint64_t oldest) {
+  return grow([&] { drop_over(oldest); });
+}
+
+void TrackedRanges::drop_over(std::uint64_t oldest) {
   map_.change_all([oldest](Segment& segment) { segment.ts = segment.ts <= oldest ? 0 : segment.ts; });
   dropped_at_ = static_cast<std::uint32_t>(map_.segments());
-  note_use();
-  return static_cast<std::int64_t>(map_.segments()) - before;
 }
 
 }  // namespace isolith::locking

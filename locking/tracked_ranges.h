@@ -24,16 +24,21 @@ namespace isolith::locking {
 
 class alignas(64) TrackedRanges {
  public:
-  static constexpr std::size_t kSegmentBytes = 160;  // about, of a range with short ends
+  // How much there is more (or, below zero, less) of all ranges together: one that has the ends of others costs
+  // nothing.
+  struct Growth {
+    std::int64_t segments = 0;
+    std::int64_t bytes = 0;  // about
+  };
 
-  void enter(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi);
-  void give_up(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi);
+  Growth enter(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi);
+  Growth give_up(Tracked& reader, std::string_view lo, std::optional<std::string_view> hi);
   // The reader, or one that had none (null), has committed at `ts`; those up to `oldest` are dropped now and
-  // then. Returns how many segments there are more.
-  std::int64_t leave(Tracked* reader, std::string_view lo, std::optional<std::string_view> hi,
-                     std::uint64_t ts, std::uint64_t oldest);
-  // As `KeyReads::drop`; returns how many segments there are more.
-  std::int64_t drop(std::uint64_t oldest);
+  // then.
+  Growth leave(Tracked* reader, std::string_view lo, std::optional<std::string_view> hi, std::uint64_t ts,
+               std::uint64_t oldest);
+  // As `KeyReads::drop`.
+  Growth drop(std::uint64_t oldest);
 
   // Whether this is the first call.
   bool note_listed() noexcept {
@@ -57,8 +62,13 @@ class alignas(64) TrackedRanges {
     std::uint64_t ts = 0;                                 // the last commit of others
     friend bool operator==(const Segment&, const Segment&) = default;
   };
+  static constexpr std::int64_t kSegmentBytes = 160;  // about, but for the key
+
   static void take_out(Segment& segment, const Tracked& reader);
-  void note_use() noexcept;
+  // Changes the map, and notes whether there is anything in it.
+  template <typename Change>
+  Growth grow(const Change& change);
+  void drop_over(std::uint64_t oldest);
 
   SpinLatch latch_;
   std::atomic<bool> is_used_{false};

@@ -12,8 +12,11 @@ using base::Mutant;
 
 namespace {
 
-constexpr std::uint64_t kWidenShare = 16;  // of the budget: one that has more is widened
-constexpr std::uint64_t kFoldShare = 8;    // more than after the last time
+// Parts of the budget.
+constexpr std::uint64_t kWidenShare = 16;         // past it, one that has more is widened
+constexpr std::uint64_t kFoldShare = 8;           // more than after the last time
+constexpr std::uint64_t kAheadShare = 32;         // what others add while one drops marks, before they wait
+constexpr std::uint64_t kWidenShareWhenFar = 512;  // where dropping did not help
 
 }  // namespace
 
@@ -23,11 +26,16 @@ void ConflictTracker::tell_bytes(Tracked& tracked) {
   if (this->bytes() > bytes_max_) save_memory(tracked);
 }
 
+// Many that have a little each may be too much together.
 void ConflictTracker::save_memory(Tracked& tracked) {
-  if (static_cast<std::uint64_t>(std::max<std::int64_t>(tracked.bytes, 0)) > bytes_max_ / kWidenShare) {
-    widen(tracked);
-  }
+  const auto has_more_than = [&](std::uint64_t bytes) {
+    const std::int64_t own = tracked.bytes + tracked.range_bytes;
+    return own > 0 && static_cast<std::uint64_t>(own) > bytes;
+  };
+  if (has_more_than(bytes_max_ / kWidenShare)) widen(tracked);
   if (bytes() > fold_at_.load(std::memory_order_relaxed)) fold();
+  const bool is_far = bytes() > bytes_max_ + bytes_max_ / kFoldShare;
+  if (is_far && has_more_than(bytes_max_ / kWidenShareWhenFar)) widen(tracked);
 }
 
 // The ranges are entered before the marks go, and a writer looks at marks first: one of the two it sees.
@@ -41,7 +49,7 @@ void ConflictTracker::widen(Tracked& tracked) {
   if (!sets.is_unmarked) {
     for (TrackedRanges* const table : tracked.tables) {
       note_table(*table);
-      table->enter(tracked, {}, std::nullopt);
+      tracked.bytes_untold += table->enter(tracked, {}, std::nullopt).bytes;
     }
     for (const std::uint64_t hash : sets.reads) keys_->give_up(tracked, hash);
   }
@@ -50,25 +58,33 @@ void ConflictTracker::widen(Tracked& tracked) {
   sets.ranges.clear();
   if (sets.writes.empty()) (void)std::exchange(sets.key_bytes, {});
   for (TrackedRanges* const table : tracked.tables) sets.add_range(*table, {}, std::nullopt);
-  const auto bytes = static_cast<std::int64_t>(sets.ranges.size() * TrackedRanges::kSegmentBytes);
+  const auto bytes = static_cast<std::int64_t>(sets.ranges.size() * sizeof(ReadRange));
+  tracked.range_bytes = 0;
   tracked.bytes_untold += bytes - std::exchange(tracked.bytes, bytes);
   tracked.is_widened = true;
   widened_.fetch_add(1, std::memory_order_relaxed);
   bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
 }
 
-// All that was read by those that committed up to now counts as everything, from before the marks go.
+// All that was read by those that committed up to now counts as everything, from before the marks go. One does
+// so for all; who is far ahead waits for that one, which may have lost its processor.
 void ConflictTracker::fold() {
-  const std::unique_lock lock(places_mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return;
+  std::unique_lock lock(places_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) {
+    if (bytes() <= fold_at_.load(std::memory_order_relaxed) + bytes_max_ / kAheadShare) return;
+    lock.lock();
+    if (bytes() <= fold_at_.load(std::memory_order_relaxed)) return;
+  }
   const auto drop = [this](std::uint64_t until) {
-    const std::int64_t marks = keys_->drop(until);
-    std::int64_t segments = 0;
-    for (TrackedRanges* const table : tables_) segments += table->drop(until);
-    bytes_.fetch_add(marks * static_cast<std::int64_t>(KeyReads::kMarkBytes) +
-                         segments * static_cast<std::int64_t>(TrackedRanges::kSegmentBytes),
-                     std::memory_order_relaxed);
-    return static_cast<std::uint64_t>(-std::min<std::int64_t>(marks + segments, 0));
+    std::int64_t reads = keys_->drop(until);
+    std::int64_t bytes = reads * static_cast<std::int64_t>(KeyReads::kMarkBytes);
+    for (TrackedRanges* const table : tables_) {
+      const TrackedRanges::Growth growth = table->drop(until);
+      reads += growth.segments;
+      bytes += growth.bytes;
+    }
+    bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    return static_cast<std::uint64_t>(-std::min<std::int64_t>(reads, 0));
   };
   look_for_oldest();
   drop(oldest_.load(std::memory_order_relaxed));
