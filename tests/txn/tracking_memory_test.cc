@@ -132,7 +132,7 @@ TEST_F(TrackingMemoryTest, ManyThatReadALittleEachStayWithinTheBudgetToo) {
   std::vector<Transaction> readers;
   for (int i = 0; i < 100; ++i) {
     readers.push_back(*database_.begin());
-    for (int j = 0; j < 100; ++j) ASSERT_TRUE(readers.back().get(table_, key(100 * i + j)).ok());
+    for (int j = 0; j < 150; ++j) ASSERT_TRUE(readers.back().get(table_, key(200 * i + j)).ok());
     ASSERT_LT(bytes(), kBudget + kBudget / 8 + 100 * (kBudget / 512 + 64)) << i;
   }
   EXPECT_GT(database_.stats().tracking_widened, 0U);
@@ -140,7 +140,7 @@ TEST_F(TrackingMemoryTest, ManyThatReadALittleEachStayWithinTheBudgetToo) {
   for (int i = 0; i < 100; ++i) {
     Transaction other = *database_.begin();
     ASSERT_TRUE(other.get(table_, "mine" + std::to_string(i)).status().is(StatusCode::not_found));
-    ASSERT_TRUE(other.put(table_, key(100 * i + 7), "1").ok());
+    ASSERT_TRUE(other.put(table_, key(200 * i + 7), "1").ok());
     ASSERT_TRUE(other.commit().ok());
     ASSERT_TRUE(readers[i].put(table_, "mine" + std::to_string(i), "1").ok());
     EXPECT_EQ(readers[i].commit().reason(), ConflictReason::serialization) << i;
