@@ -11,8 +11,8 @@
 //   ww  both wrote a key, and A committed first,
 //   rw  B wrote a key that A read, there or not, and A's snapshot is older than B's commit.
 //
-// The next one has the room of this one for nothing, as long as that is little; for more it asks `SharedRoom`,
-// and without leave it is large.
+// The next one has the room of this one for nothing, as long as that is little; for more it asks
+// `SharedRoom`, and without leave it is large.
 //
 // Threads: its transaction's; from `finish` on it does not change until it is used again (recent_commits.h).
 #pragma once
@@ -55,8 +55,8 @@ struct WrittenKey {
   StoredKey key;
 };
 
-// Memory, in bytes, that all sets of a database may have room for, beside the little that each has for nothing.
-// Threads: any.
+// Memory, in bytes, that all sets of a database may have room for, beside the little that each has for
+// nothing. Threads: any.
 class SharedRoom {
  public:
   explicit SharedRoom(std::uint64_t max) : max_(static_cast<std::int64_t>(max)) {}

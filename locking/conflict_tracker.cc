@@ -127,9 +127,8 @@ void ConflictTracker::trim_range(Tracked& tracked, std::size_t place, const Trac
              (!other.has_hi || *sets.hi_of(other) > sets.lo_of(range));
     });
     if (is_shared) return;
-    tracked.bytes_untold += is_forward
-                                ? range.table->give_up(tracked, behind, sets.hi_of(range)).bytes
-                                : range.table->give_up(tracked, sets.lo_of(range), last_key).bytes;
+    tracked.bytes_untold += is_forward ? range.table->give_up(tracked, behind, sets.hi_of(range)).bytes
+                                       : range.table->give_up(tracked, sets.lo_of(range), last_key).bytes;
   }
   if (is_forward) {
     sets.set_hi(range, behind);

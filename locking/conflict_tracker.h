@@ -176,6 +176,8 @@ class ConflictTracker {
       count(tracked, -std::exchange(tracked.bytes, 0));
     }
     tracked.tables.clear();
+    if (sets.has_rest) [[unlikely]]
+      give_room_back(tracked);
     tracked.sets = &tracked.recent.next();
     if (is_unmarked) return;
     const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
@@ -316,6 +318,7 @@ class ConflictTracker {
   void tell_bytes(Tracked& tracked);
   void wake_waiters();
   void save_memory(Tracked& tracked);
+  static void give_room_back(Tracked& tracked) noexcept;
   void widen(Tracked& tracked);
   void fold();
   void raise_all_read(std::uint64_t ts) noexcept;

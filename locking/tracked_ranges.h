@@ -24,8 +24,8 @@ namespace isolith::locking {
 
 class alignas(64) TrackedRanges {
  public:
-  // How much there is more (or, below zero, less) of all ranges together: one that has the ends of others costs
-  // nothing.
+  // How much there is more (or, below zero, less) of all ranges together: one that has the ends of others
+  // costs nothing.
   struct Growth {
     std::int64_t segments = 0;
     std::int64_t bytes = 0;  // about

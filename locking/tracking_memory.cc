@@ -1,5 +1,6 @@
 // ConflictTracker: what tracking may cost, and safe snapshots.
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/mutant.h"
@@ -13,10 +14,12 @@ using base::Mutant;
 namespace {
 
 // Parts of the budget.
-constexpr std::uint64_t kWidenShare = 16;         // past it, one that has more is widened
-constexpr std::uint64_t kFoldShare = 8;           // more than after the last time
-constexpr std::uint64_t kAheadShare = 32;         // what others add while one drops marks, before they wait
+constexpr std::uint64_t kWidenShare = 16;          // past it, one that has more is widened
+constexpr std::uint64_t kFoldShare = 8;            // more than after the last time
+constexpr std::uint64_t kAheadShare = 32;          // what others add while one drops marks, before they wait
 constexpr std::uint64_t kWidenShareWhenFar = 512;  // where dropping did not help
+
+constexpr std::size_t kListMax = 256;
 
 }  // namespace
 
@@ -36,6 +39,18 @@ void ConflictTracker::save_memory(Tracked& tracked) {
   if (bytes() > fold_at_.load(std::memory_order_relaxed)) fold();
   const bool is_far = bytes() > bytes_max_ + bytes_max_ / kFoldShare;
   if (is_far && has_more_than(bytes_max_ / kWidenShareWhenFar)) widen(tracked);
+}
+
+// Lists that became long in one transaction are not to stay so.
+void ConflictTracker::give_room_back(Tracked& tracked) noexcept {
+  const auto renew = [](auto& list) {
+    if (list.capacity() <= kListMax) return;
+    std::destroy_at(&list);
+    std::construct_at(&list);
+  };
+  renew(tracked.written);
+  renew(tracked.overwriters);
+  renew(tracked.tables);
 }
 
 // The ranges are entered before the marks go, and a writer looks at marks first: one of the two it sees.
@@ -66,8 +81,8 @@ void ConflictTracker::widen(Tracked& tracked) {
   bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
 }
 
-// All that was read by those that committed up to now counts as everything, from before the marks go. One does
-// so for all; who is far ahead waits for that one, which may have lost its processor.
+// All that was read by those that committed up to now counts as everything, from before the marks go. One
+// does so for all; who is far ahead waits for that one, which may have lost its processor.
 void ConflictTracker::fold() {
   std::unique_lock lock(places_mutex_, std::try_to_lock);
   if (!lock.owns_lock()) {

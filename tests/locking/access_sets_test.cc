@@ -1,11 +1,14 @@
-// AccessSets: what is kept of one transaction for the next.
+// AccessSets: what is kept of one transaction for the next; and what else a place keeps.
 #include "locking/access_sets.h"
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
+#include "isolith/wait_hook.h"
+#include "locking/conflict_tracker.h"
 #include "locking/tracked_ranges.h"
 
 namespace isolith::locking {
@@ -81,6 +84,19 @@ TEST(AccessSetsTest, WithoutLeaveASetIsNotKeptAndGivesItsRoomBack) {
   EXPECT_EQ(room.bytes(), 0);
   read(second, 512);
   EXPECT_TRUE(second.may_be_kept());
+}
+
+TEST(AccessSetsTest, APlacesLongListsDoNotStayEither) {
+  const std::atomic<std::uint64_t> published{1};
+  ConflictTracker tracker(LockOptions(), default_wait_hook(), published);
+  Tracked& place = tracker.make_place();
+  tracker.begin(place, false);
+  place.written.resize(5000);
+  place.overwriters.resize(5000);
+  place.sets->has_rest = true;
+  tracker.end(place, false);
+  EXPECT_LT(place.written.capacity(), 20U);
+  EXPECT_LT(place.overwriters.capacity(), 20U);
 }
 
 TEST(AccessSetsTest, WhatHasReadAllThatAnotherOneHasIsToldByEnds) {

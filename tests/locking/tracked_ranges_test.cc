@@ -77,7 +77,8 @@ TEST_F(TrackedRangesTest, WhenAllIsGoneTheyHaveGrownByNothing) {
           for (const auto& [lo, hi] : read[at]) add(ranges_.leave(&reader, lo, hi, step, step / 2));
           read[at].clear();
           break;
-        default: add(ranges_.leave(nullptr, key(), std::nullopt, step, step / 2));
+        default:
+          add(ranges_.leave(nullptr, key(), std::nullopt, step, step / 2));
       }
     }
     for (std::size_t at = 0; at < readers.size(); ++at) {
