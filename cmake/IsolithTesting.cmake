@@ -1,4 +1,4 @@
-# isolith_add_test(<name> SOURCES <file>... [LIBS <target>...] [LABELS <label>...] [TIMEOUT <seconds>])
+# isolith_add_test(<name> SOURCES <file>... [LIBS <target>...] [LABELS <label>...])
 #
 # A GoogleTest program bin/tests/<name>; CTest knows each of its tests as <name>.<Suite>.<Test>. LIBS names
 # folders (isolith_wal brings base along) or any other target; GoogleMock, rapidcheck and the main of
@@ -7,16 +7,13 @@
 include(GoogleTest)
 
 function(isolith_add_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LIBS;LABELS")
-  if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 300)
-  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS;LABELS")
   isolith_with_folders_below(libraries isolith_flags ${arg_LIBS})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${libraries} isolith_test_support)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin/tests")
 
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
 
   # Set in a second file, since a property of gtest_discover_tests cannot be a list.
   if(arg_LABELS)

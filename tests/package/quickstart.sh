@@ -51,7 +51,7 @@ case "$way" in
       echo "add_subdirectory(\"$tree\" isolith)"
       echo 'add_subdirectory(quickstart)'
     } >CMakeLists.txt
-    configure . -DCMAKE_CXX_FLAGS=-O1
+    configure . -DCMAKE_CXX_FLAGS=-O0
     # Nothing but the engine and the program is built, and our warnings are not their errors.
     if grep -E -e "-Werror|$tree/(tests|tools|bench)/" build/compile_commands.json; then
       echo "a program that embeds isolith would build this too"
