@@ -11,7 +11,7 @@
 // beginning. The speeds of the two are of CPU seconds, and their ratio is what is compared.
 //
 // It ends with 1 when `tracking_bytes` was over 1.1 times its budget, or showed nothing though the reader was
-// there, or the last tenth was slower than 0.9 times the first.
+// there, or the last tenth was slower than 0.9 times the first, or what `--slowest` says.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
@@ -31,7 +31,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int kParts = 10;
 constexpr int kTurns = 5;  // of each part
 constexpr double kOverBudget = 1.1;
-constexpr double kSlowest = 0.9;
 constexpr double kMib = 1 << 20;
 
 struct SoakOptions {
@@ -41,6 +40,7 @@ struct SoakOptions {
   std::uint64_t reads = 1;  // rows that each gets
   int threads = 2;
   bool no_reader = false;
+  double slowest = 0.9;
   std::uint64_t budget_kib = LockOptions().tracking_bytes >> 10;
   std::uint64_t seed = 1;
 };
@@ -263,11 +263,11 @@ bool soak(const SoakOptions& options) {
   const double kept_speed = parts.back().of_new / parts.front().of_new;
   const double of_budget = static_cast<double>(tracking_bytes_max) / kMib / budget;
   std::printf("tracking at most %.3f of the budget (limit %.1f)\n", of_budget, kOverBudget);
-  std::printf("last tenth %.3f of the first (limit %.1f); %.3f as the machine went\n", kept_speed, kSlowest,
-              parts.back().per_cpu_second / parts.front().per_cpu_second);
+  std::printf("last tenth %.3f of the first (limit %.1f); %.3f as the machine went\n", kept_speed,
+              options.slowest, parts.back().per_cpu_second / parts.front().per_cpu_second);
   const bool is_shown = options.no_reader || tracking_bytes_max != 0;
   if (!is_shown) std::printf("tracking_bytes shows nothing\n");
-  return is_shown && of_budget <= kOverBudget && kept_speed >= kSlowest;
+  return is_shown && of_budget <= kOverBudget && kept_speed >= options.slowest;
 }
 
 int run(int count, char** arguments) {
@@ -286,6 +286,10 @@ int run(int count, char** arguments) {
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
   app.add_flag("--no-reader", options.no_reader, "nobody stays open, to compare with");
+  app.add_option("--slowest", options.slowest,
+                 "of the first tenth, that the last one may be; 0: it is not asked")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   app.add_option("--seed", options.seed, "where the random numbers begin")->capture_default_str();
   CLI11_PARSE(app, count, arguments);
   require(options.transactions / kParts / kTurns >= static_cast<std::uint64_t>(options.threads),

@@ -54,24 +54,22 @@ void AccessSets::clear_rest() noexcept {
   own_level.clear();
   label.clear();
   has_rest = false;
-  if (!is_roomy() || (room() == shared_bytes && !is_large())) return;
-  // With their room.
+  // Room stays where it is the set's own, or is shared and was made use of.
+  const bool is_claimed = shared_bytes == room_to_share() && !is_refused;
+  if (is_claimed && (shared_bytes == 0 || has_more_than_own())) return;
   (void)std::exchange(reads, {});
   (void)std::exchange(ranges, {});
   (void)std::exchange(writes, {});
   (void)std::exchange(key_bytes, {});
-  shared_room.try_add(-std::exchange(shared_bytes, 0));
+  shared_room.give_back(std::exchange(shared_bytes, 0));
 }
 
-// What it does not get it gives back when it is cleared.
-bool AccessSets::try_share_room() noexcept {
-  const std::int64_t more = room() - shared_bytes;
-  if (!is_large() && (more == 0 || shared_room.try_add(more))) {
-    shared_bytes += more;
-    return true;
-  }
-  has_rest = true;
-  return false;
+void AccessSets::claim_room() noexcept {
+  const std::int64_t more = room_to_share() - shared_bytes;
+  is_refused = is_large() || (more > 0 && !shared_room.try_claim(more));
+  if (is_refused) return;
+  if (more < 0) shared_room.give_back(-more);
+  shared_bytes += more;
 }
 
 // Before there is need of more, what is there twice goes.

@@ -11,8 +11,8 @@
 //   ww  both wrote a key, and A committed first,
 //   rw  B wrote a key that A read, there or not, and A's snapshot is older than B's commit.
 //
-// The next one has the room of this one for nothing, as long as that is little; for more it asks
-// `SharedRoom`, and without leave it is large.
+// A set that is used again has the room that it had, as long as that is little; more is claimed from
+// `SharedRoom` before it is kept, and goes once it is not needed.
 //
 // Threads: its transaction's; from `finish` on it does not change until it is used again (recent_commits.h).
 #pragma once
@@ -55,18 +55,21 @@ struct WrittenKey {
   StoredKey key;
 };
 
-// Memory, in bytes, that all sets of a database may have room for, beside the little that each has for
-// nothing. Threads: any.
+// Memory, in bytes, that all sets of a database may have together, beside the little that each has anyway.
+// Threads: any.
 class SharedRoom {
  public:
   explicit SharedRoom(std::uint64_t max) : max_(static_cast<std::int64_t>(max)) {}
 
-  // Either has room for `more` afterwards, or changes nothing; below zero it always goes.
-  bool try_add(std::int64_t more) noexcept {
-    if (bytes_.fetch_add(more, std::memory_order_relaxed) + more <= max_ || more <= 0) return true;
-    bytes_.fetch_sub(more, std::memory_order_relaxed);
-    return false;
+  // Changes nothing where there is not so much left.
+  bool try_claim(std::int64_t more) noexcept {
+    std::int64_t bytes = bytes_.load(std::memory_order_relaxed);
+    do {
+      if (bytes + more > max_) return false;
+    } while (!bytes_.compare_exchange_weak(bytes, bytes + more, std::memory_order_relaxed));
+    return true;
   }
+  void give_back(std::int64_t bytes) noexcept { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
   [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
 
  private:
@@ -78,7 +81,7 @@ struct alignas(64) AccessSets {
   static constexpr std::string_view kTrackedLevel = "serializable_ssi";  // where nothing else is said
   static constexpr std::ptrdiff_t kOfEachMax = 4096;
   static constexpr std::size_t kBytesMax = std::size_t{1} << 20;
-  static constexpr std::size_t kRoomForNothing = 2048;  // bytes, of each of the four below
+  static constexpr std::size_t kOwnRoom = 2048;  // bytes, of each of the four lists below: not shared
 
   explicit AccessSets(SharedRoom& room) : shared_room(room) {}
 
@@ -93,6 +96,7 @@ struct alignas(64) AccessSets {
   bool is_unmarked = false;  // it said that it only reads: nobody but the search knows what it has read
   bool reads_all = false;    // it may have read anything
   bool writes_all = false;   // it made or dropped a table
+  bool is_refused = false;   // it has too much, in it or in room, to be kept for others to look at
   bool has_rest = false;     // there is more to clear than in most: names, or room for much
 
   std::vector<std::uint64_t> reads;  // hashes of keys; one may be there more than once
@@ -110,11 +114,11 @@ struct alignas(64) AccessSets {
 
   // For the next one.
   void clear() noexcept {
-    if (has_rest) [[unlikely]]
+    if (has_rest || shared_bytes != 0) [[unlikely]]
       clear_rest();
     snapshot = commit_ts = number = 0;
     read_bits = write_bits = 0;
-    is_unmarked = reads_all = writes_all = false;
+    is_unmarked = reads_all = writes_all = is_refused = false;
     reads.clear();
     ranges.clear();
     writes.clear();
@@ -159,13 +163,16 @@ struct alignas(64) AccessSets {
   void finish() noexcept {
     if (reads.end() - reads.begin() > 1) std::sort(reads.begin(), reads.end());
   }
-  // All is in: whether it has not too much, in it or in room, to be kept for others to look at.
-  [[nodiscard]] bool may_be_kept() noexcept {
-    if (!is_roomy()) [[likely]]
-      return true;
-    return try_share_room();
+  // Whether it has room that is shared, or has to be.
+  [[nodiscard]] bool is_roomy() const noexcept { return shared_bytes != 0 || has_more_room_than_own(); }
+  // All is in: claims what it has room for, or is refused.
+  void claim_room() noexcept;
+  // It is not going to be kept, and has claimed nothing: what it has room for goes when it is cleared.
+  void note_room() noexcept {
+    if (has_more_room_than_own()) [[unlikely]]
+      has_rest = true;
   }
-  // Too much in any case.
+  // More than is kept in any case.
   [[nodiscard]] bool is_large() const noexcept {
     return reads.end() - reads.begin() > kOfEachMax || ranges.end() - ranges.begin() > kOfEachMax ||
            writes.end() - writes.begin() > kOfEachMax || key_bytes.size() > kBytesMax;
@@ -178,17 +185,21 @@ struct alignas(64) AccessSets {
   [[nodiscard]] std::string_view view(const StoredKey& key) const noexcept {
     return {key_bytes.data() + key.at, key.size};
   }
-  [[nodiscard]] bool is_roomy() const noexcept {
-    return reads.capacity() > kRoomForNothing / sizeof(reads[0]) ||
-           ranges.capacity() > kRoomForNothing / sizeof(ranges[0]) ||
-           writes.capacity() > kRoomForNothing / sizeof(writes[0]) || key_bytes.capacity() > kRoomForNothing;
+  [[nodiscard]] bool has_more_room_than_own() const noexcept {
+    return reads.capacity() > kOwnRoom / sizeof(reads[0]) ||
+           ranges.capacity() > kOwnRoom / sizeof(ranges[0]) ||
+           writes.capacity() > kOwnRoom / sizeof(writes[0]) || key_bytes.capacity() > kOwnRoom;
   }
-  [[nodiscard]] std::int64_t room() const noexcept {
+  [[nodiscard]] bool has_more_than_own() const noexcept {
+    return reads.size() > kOwnRoom / sizeof(reads[0]) || ranges.size() > kOwnRoom / sizeof(ranges[0]) ||
+           writes.size() > kOwnRoom / sizeof(writes[0]) || key_bytes.size() > kOwnRoom;
+  }
+  [[nodiscard]] std::int64_t room_to_share() const noexcept {
+    if (!has_more_room_than_own()) return 0;
     return static_cast<std::int64_t>(reads.capacity() * sizeof(reads[0]) +
                                      ranges.capacity() * sizeof(ranges[0]) +
                                      writes.capacity() * sizeof(writes[0]) + key_bytes.capacity());
   }
-  bool try_share_room() noexcept;
   void make_room();
   void clear_rest() noexcept;
 };

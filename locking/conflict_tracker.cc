@@ -43,8 +43,8 @@ Tracked& ConflictTracker::make_place() {
   CHECK(count < kPlacesMax, "as many as there are slots");
   places_[count].store(&place, std::memory_order_release);
   places_count_.store(count + 1, std::memory_order_seq_cst);
-  const std::uint64_t share = bytes_max_ / kTellShare / (count + 1);
-  tell_bytes_.store(static_cast<std::int64_t>(std::min(kTellBytesMax, share)), std::memory_order_relaxed);
+  const std::uint64_t share = std::clamp(bytes_max_ / kTellShare / (count + 1), kTellBytesMin, kTellBytesMax);
+  tell_bytes_.store(static_cast<std::int64_t>(share), std::memory_order_relaxed);
   return place;
 }
 
@@ -127,15 +127,17 @@ void ConflictTracker::trim_range(Tracked& tracked, std::size_t place, const Trac
              (!other.has_hi || *sets.hi_of(other) > sets.lo_of(range));
     });
     if (is_shared) return;
-    tracked.bytes_untold += is_forward ? range.table->give_up(tracked, behind, sets.hi_of(range)).bytes
-                                       : range.table->give_up(tracked, sets.lo_of(range), last_key).bytes;
+    const std::int64_t bytes = is_forward ? range.table->give_up(tracked, behind, sets.hi_of(range)).bytes
+                                          : range.table->give_up(tracked, sets.lo_of(range), last_key).bytes;
+    tracked.range_bytes += bytes;
+    tracked.bytes_untold += bytes;
   }
   if (is_forward) {
     sets.set_hi(range, behind);
   } else {
     range.lo = sets.store(last_key);
   }
-  count_own(tracked, last_key.size());
+  count_own(tracked, behind.size());
 }
 
 void ConflictTracker::read_under(Tracked& tracked, TransactionId writer, std::uint64_t commit_ts) {
@@ -145,6 +147,7 @@ void ConflictTracker::read_under(Tracked& tracked, TransactionId writer, std::ui
       std::any_of(tracked.overwriters.end() - static_cast<std::ptrdiff_t>(looks), tracked.overwriters.end(),
                   [&](const Overwriter& one) { return one.id == writer && one.commit_ts == commit_ts; });
   if (is_there) return;
+  if (tracked.overwriters.size() == kListMax) tracked.sets->has_rest = true;
   if (tracked.overwriters.size() < kOverwritersMax) {
     tracked.overwriters.push_back({writer, commit_ts});
   } else {

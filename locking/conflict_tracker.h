@@ -12,7 +12,8 @@
 // having read everything; what an active one has read by keys becomes the tables that they are in.
 //
 // Threads: any; one at a time for one transaction. Functions marked (commit mutex) need that of txn/core.h.
-// Order: leaf > nothing of this; commit mutex > latches of RecentCommits > buckets, tables' latches.
+// Order: leaf > nothing of this; commit mutex > latches of RecentCommits, or the mutex of the places >
+// buckets, tables' latches. Of the two in the middle nobody has both.
 #pragma once
 
 #include <algorithm>
@@ -235,9 +236,12 @@ class ConflictTracker {
   static constexpr std::size_t kPlacesMax = 65536;
   static constexpr std::size_t kPivotsMax = 65536;
   static constexpr std::size_t kOverwritersMax = 4096;
-  // What a place may have without counting it in the sum of all; and all of them, as a part of the budget.
+  // What a place may have without counting it in the sum of all; and what all of them may, about, as a part
+  // of the budget.
+  static constexpr std::uint64_t kTellBytesMin = 64;
   static constexpr std::uint64_t kTellBytesMax = 4096;
   static constexpr std::uint64_t kTellShare = 32;
+  static constexpr std::size_t kListMax = 256;    // a list of a place that was longer gives its room back
   static constexpr std::uint64_t kRoomShare = 4;  // the part of the budget for sets of those that committed
 
   template <typename Visit>
@@ -278,6 +282,8 @@ class ConflictTracker {
   void look_for_oldest();
   // Before it is kept. What the one that goes for it has read becomes marks, while somebody may ask for them.
   void prepare(Tracked& place) {
+    if (place.sets->is_roomy()) [[unlikely]]
+      claim_room(place);
     const AccessSets* const victim = place.recent.victim();
     if (victim != nullptr && victim->is_unmarked &&
         victim->snapshot > oldest_.load(std::memory_order_relaxed)) [[unlikely]] {
@@ -289,7 +295,7 @@ class ConflictTracker {
     AccessSets& sets = *tracked.sets;
     sets.finish();
     prepare(tracked);
-    if (sets.is_unmarked && !tracked.recent.fits()) [[unlikely]]
+    if (sets.is_unmarked && sets.is_refused) [[unlikely]]
       leave_unmarked(tracked, sets, sets.snapshot);
   }
   void take_back_reader(Tracked& tracked, bool is_kept);
@@ -318,6 +324,7 @@ class ConflictTracker {
   void tell_bytes(Tracked& tracked);
   void wake_waiters();
   void save_memory(Tracked& tracked);
+  void claim_room(Tracked& place);
   static void give_room_back(Tracked& tracked) noexcept;
   void widen(Tracked& tracked);
   void fold();
@@ -329,15 +336,16 @@ class ConflictTracker {
   const std::atomic<std::uint64_t>& published_;
   std::unique_ptr<KeyReads> keys_;  // made with the first place, as `places_`
   std::unique_ptr<std::atomic<Tracked*>[]> places_;
-  std::mutex places_mutex_;
-  std::vector<std::unique_ptr<Tracked>> owned_;  // under it
-  std::vector<TrackedRanges*> tables_;           // with ranges of committed ones; under it
   std::atomic<std::uint32_t> places_count_{0};
   std::atomic<std::int64_t> tell_bytes_{0};  // of each place; written under `places_mutex_`
 
+  alignas(64) std::mutex places_mutex_;
+  std::vector<std::unique_ptr<Tracked>> owned_;  // under it
+  std::vector<TrackedRanges*> tables_;           // with ranges; under it
+
   // Under the commit mutex.
-  std::deque<Pivot> pivots_;      // in the order of their commits
-  Pivot lost_pivots_{kNever, 0};  // the first and the last of those that are not listed
+  alignas(64) std::deque<Pivot> pivots_;  // in the order of their commits
+  Pivot lost_pivots_{kNever, 0};          // the first and the last of those that are not listed
   std::uint64_t newest_unknown_ = 0;
   std::uint64_t newest_unseen_ = 0;
   // Commits up to this one may be part of a structure that was let pass, for it closed no circle then; the

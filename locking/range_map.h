@@ -32,14 +32,14 @@ class RangeMap {
     if (hi && *hi <= lo) return;
     const auto first = cut(lo);
     const auto end = hi ? cut(*hi) : segments_.end();
-    for (auto segment = first; segment != end; ++segment) change(segment->second);
+    for (auto segment = first; segment != end; ++segment) change_value(segment->second, change);
     // Only at the two ends and in between may neighbours have become alike.
     join(first == segments_.begin() ? first : std::prev(first),
          end == segments_.end() ? end : std::next(end));
   }
   template <typename Change>
   void change_all(const Change& change) {
-    for (auto& [lo, value] : segments_) change(value);
+    for (auto& [lo, value] : segments_) change_value(value, change);
     join(segments_.begin(), segments_.end());
   }
 
@@ -58,20 +58,34 @@ class RangeMap {
   }
 
   [[nodiscard]] std::size_t segments() const noexcept { return segments_.size(); }
-  // Of the keys at which segments begin, together.
-  [[nodiscard]] std::size_t key_bytes() const noexcept { return key_bytes_; }
+  // What keys and values have beside their segments, in bytes: `Value::heap_bytes`, where there is one.
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return heap_bytes_; }
 
  private:
   using Segments = std::map<std::string, Value, std::less<>>;
+
+  static std::size_t heap_bytes_of(const Value& value) noexcept {
+    if constexpr (requires { value.heap_bytes(); }) {
+      return value.heap_bytes();
+    } else {
+      return 0;
+    }
+  }
+  template <typename Change>
+  void change_value(Value& value, const Change& change) {
+    heap_bytes_ -= heap_bytes_of(value);
+    change(value);
+    heap_bytes_ += heap_bytes_of(value);
+  }
 
   // A segment begins at `at`; returns it.
   typename Segments::iterator cut(std::string_view at) {
     auto next = segments_.upper_bound(at);
     const auto before = std::prev(next);
     if (before->first == at) return before;
-    const auto cut = segments_.emplace_hint(next, std::string(at), before->second);
-    key_bytes_ += at.size();
-    return cut;
+    const auto segment = segments_.emplace_hint(next, std::string(at), before->second);
+    heap_bytes_ += at.size() + heap_bytes_of(segment->second);
+    return segment;
   }
 
   // Neighbours that are alike become one.
@@ -80,7 +94,7 @@ class RangeMap {
       const auto next = std::next(segment);
       if (next == last) break;
       if (next->second == segment->second) {
-        key_bytes_ -= next->first.size();
+        heap_bytes_ -= next->first.size() + heap_bytes_of(next->second);
         segments_.erase(next);
       } else {
         segment = next;
@@ -89,7 +103,7 @@ class RangeMap {
   }
 
   Segments segments_;
-  std::size_t key_bytes_ = 0;
+  std::size_t heap_bytes_ = 0;
 };
 
 }  // namespace isolith::locking

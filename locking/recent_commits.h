@@ -1,10 +1,10 @@
 // RecentCommits: what the last transactions of one place have read and written; and the search for a circle
 // among those of all places.
 //
-// The last kSize that committed are kept, if they are not large (access_sets.h). What is older, or large,
-// is not known: `complete_after` is the newest commit among those. A circle all of whose members committed
-// later is found if there is one, and if no more than kVisitsMax have to be looked at. Circles are looked for
-// among the transactions themselves, and no edges are kept.
+// The last kSize that committed are kept, but for those that are refused (access_sets.h). What is older, or
+// refused, is not known: `complete_after` is the newest commit among those. A circle all of whose members
+// committed later is found if there is one, and if no more than kVisitsMax have to be looked at. Circles are
+// looked for among the transactions themselves, and no edges are kept.
 //
 // The sets are used in turn, and by this place alone, so that committing touches no memory of other places.
 //
@@ -39,7 +39,6 @@ class RecentCommits {
   // It is about to commit. The one that it takes the place of is not known any more. What is dropped is known
   // to be so before it is: whoever does not see it looks at `complete_after` later.
   void prepare() {
-    fits_ = current_->may_be_kept();
     if (next_ == nullptr) [[unlikely]] {
       make_next();
     } else if (next_->is_kept.load(std::memory_order_relaxed)) {
@@ -49,14 +48,12 @@ class RecentCommits {
   }
   // It has committed: others look at it from here on. With the latch, or the mutex that all searches hold.
   void keep() noexcept {
-    if (fits_) {
+    if (!current_->is_refused) {
       current_->is_kept.store(true, std::memory_order_release);
     } else {
       raise_complete_after(current_->commit_ts);
     }
   }
-  // Whether the one that was prepared has not too much for that.
-  [[nodiscard]] bool fits() const noexcept { return fits_; }
   // The one that `prepare` drops; null: none.
   [[nodiscard]] const AccessSets* victim() const noexcept {
     return next_ != nullptr && next_->is_kept.load(std::memory_order_relaxed) ? next_ : nullptr;
@@ -75,6 +72,8 @@ class RecentCommits {
       current_ = next_;
       next_ = places_[place_behind(at_)].get();
       CHECK(!current_->is_kept.load(std::memory_order_relaxed), "it was prepared");
+    } else {
+      current_->note_room();
     }
     current_->clear();
     return *current_;
@@ -108,7 +107,6 @@ class RecentCommits {
   std::size_t at_ = 0;  // of the current one
   AccessSets* current_ = nullptr;
   AccessSets* next_ = nullptr;  // null: not made yet
-  bool fits_ = true;            // the one that was prepared is not too large
   std::array<std::unique_ptr<AccessSets>, kSize + 1> places_;
   std::atomic<std::uint64_t> complete_after_{0};
 };

@@ -13,13 +13,13 @@ template <typename Change>
 TrackedRanges::Growth TrackedRanges::grow(const Change& change) {
   const std::lock_guard lock(latch_);
   const std::size_t segments = map_.segments();
-  const std::size_t key_bytes = map_.key_bytes();
+  const std::size_t heap_bytes = map_.heap_bytes();
   change();
   const Segment& first = map_.at({});
   const bool is_used = map_.segments() > 1 || !first.readers.empty() || first.ts != 0;
   if (is_used != is_used_.load(std::memory_order_relaxed)) is_used_.store(is_used, std::memory_order_seq_cst);
   const auto more = static_cast<std::int64_t>(map_.segments() - segments);
-  return {more, more * kSegmentBytes + static_cast<std::int64_t>(map_.key_bytes() - key_bytes)};
+  return {more, more * kSegmentBytes + static_cast<std::int64_t>(map_.heap_bytes() - heap_bytes)};
 }
 
 void TrackedRanges::take_out(Segment& segment, const Tracked& reader) {

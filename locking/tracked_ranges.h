@@ -24,6 +24,8 @@ namespace isolith::locking {
 
 class alignas(64) TrackedRanges {
  public:
+  static constexpr std::int64_t kSegmentBytes = 160;  // about, but for the key and more readers than two
+
   // How much there is more (or, below zero, less) of all ranges together: one that has the ends of others
   // costs nothing.
   struct Growth {
@@ -57,13 +59,17 @@ class alignas(64) TrackedRanges {
   }
 
  private:
+  static constexpr std::size_t kReadersInline = 2;
+
   struct Segment {
-    boost::container::small_vector<Tracked*, 2> readers;  // active ones, in order
-    std::uint64_t ts = 0;                                 // the last commit of others
+    boost::container::small_vector<Tracked*, kReadersInline> readers;  // active ones, in order
+    std::uint64_t ts = 0;                                              // the last commit of others
+
+    [[nodiscard]] std::size_t heap_bytes() const noexcept {
+      return readers.size() <= kReadersInline ? 0 : readers.size() * sizeof(readers[0]);
+    }
     friend bool operator==(const Segment&, const Segment&) = default;
   };
-  static constexpr std::int64_t kSegmentBytes = 160;  // about, but for the key
-
   static void take_out(Segment& segment, const Tracked& reader);
   // Changes the map, and notes whether there is anything in it.
   template <typename Change>

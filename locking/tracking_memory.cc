@@ -17,28 +17,40 @@ namespace {
 constexpr std::uint64_t kWidenShare = 16;          // past it, one that has more is widened
 constexpr std::uint64_t kFoldShare = 8;            // more than after the last time
 constexpr std::uint64_t kAheadShare = 32;          // what others add while one drops marks, before they wait
-constexpr std::uint64_t kWidenShareWhenFar = 512;  // where dropping did not help
-
-constexpr std::size_t kListMax = 256;
+constexpr std::uint64_t kWidenShareWhenFar = 512;  // where active ones alone are past it
 
 }  // namespace
 
 void ConflictTracker::tell_bytes(Tracked& tracked) {
   bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
-  if (tracked.sets->is_large()) tracked.sets->has_rest = true;
-  if (this->bytes() > bytes_max_) save_memory(tracked);
+  if (bytes() > bytes_max_) {
+    save_memory(tracked);
+  } else if (fold_at_.load(std::memory_order_relaxed) > bytes_max_) {
+    fold_at_.store(bytes_max_, std::memory_order_relaxed);
+  }
 }
 
-// Many that have a little each may be too much together.
+// Many that have a little each may be too much together: then little was left to drop the last time.
 void ConflictTracker::save_memory(Tracked& tracked) {
-  const auto has_more_than = [&](std::uint64_t bytes) {
+  const auto widen_from = [&](std::uint64_t bytes) {
     const std::int64_t own = tracked.bytes + tracked.range_bytes;
-    return own > 0 && static_cast<std::uint64_t>(own) > bytes;
+    if (own > 0 && static_cast<std::uint64_t>(own) > bytes) widen(tracked);
   };
-  if (has_more_than(bytes_max_ / kWidenShare)) widen(tracked);
+  widen_from(bytes_max_ / kWidenShare);
   if (bytes() > fold_at_.load(std::memory_order_relaxed)) fold();
-  const bool is_far = bytes() > bytes_max_ + bytes_max_ / kFoldShare;
-  if (is_far && has_more_than(bytes_max_ / kWidenShareWhenFar)) widen(tracked);
+  const std::uint64_t far_from = bytes_max_ + bytes_max_ / kFoldShare;
+  const bool is_far = bytes() > bytes_max_ && fold_at_.load(std::memory_order_relaxed) > far_from;
+  if (is_far) widen_from(bytes_max_ / kWidenShareWhenFar);
+}
+
+// Of what is about to be kept.
+void ConflictTracker::claim_room(Tracked& place) {
+  AccessSets& sets = *place.sets;
+  if (sets.writes.size() > kListMax) sets.has_rest = true;
+  sets.claim_room();
+  if (bytes() <= bytes_max_) return;
+  save_memory(place);
+  sets.claim_room();  // it may have been widened
 }
 
 // Lists that became long in one transaction are not to stay so.
@@ -56,6 +68,7 @@ void ConflictTracker::give_room_back(Tracked& tracked) noexcept {
 // The ranges are entered before the marks go, and a writer looks at marks first: one of the two it sees.
 void ConflictTracker::widen(Tracked& tracked) {
   AccessSets& sets = *tracked.sets;
+  if (tracked.is_widened && sets.reads.empty() && sets.ranges.size() == tracked.tables.size()) return;
   for (const ReadRange& range : sets.ranges) {
     if (std::find(tracked.tables.begin(), tracked.tables.end(), range.table) == tracked.tables.end()) {
       tracked.tables.push_back(range.table);
@@ -68,9 +81,10 @@ void ConflictTracker::widen(Tracked& tracked) {
     }
     for (const std::uint64_t hash : sets.reads) keys_->give_up(tracked, hash);
   }
-  (void)std::exchange(sets.reads, {});  // with its room
+  // With their room.
+  (void)std::exchange(sets.reads, {});
+  (void)std::exchange(sets.ranges, {});
   sets.read_bits = 0;
-  sets.ranges.clear();
   if (sets.writes.empty()) (void)std::exchange(sets.key_bytes, {});
   for (TrackedRanges* const table : tracked.tables) sets.add_range(*table, {}, std::nullopt);
   const auto bytes = static_cast<std::int64_t>(sets.ranges.size() * sizeof(ReadRange));

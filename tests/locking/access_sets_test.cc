@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "isolith/wait_hook.h"
 #include "locking/conflict_tracker.h"
@@ -13,6 +14,26 @@
 
 namespace isolith::locking {
 namespace {
+
+void read(AccessSets& sets, std::uint64_t keys) {
+  for (std::uint64_t i = 0; i < keys; ++i) sets.add_read(i);
+}
+
+// What a set has that reads as many keys, and no string.
+std::int64_t room_of(std::uint64_t reads) {
+  return static_cast<std::int64_t>(reads * sizeof(std::uint64_t) + std::string().capacity());
+}
+
+bool is_claimed(AccessSets& sets) {
+  if (sets.is_roomy()) sets.claim_room();
+  return !sets.is_refused;
+}
+
+// As where it was kept, or not.
+void clear(AccessSets& sets) {
+  if (sets.is_refused) sets.note_room();
+  sets.clear();
+}
 
 TEST(AccessSetsTest, RoomForMuchDoesNotStay) {
   TrackedRanges table;
@@ -24,9 +45,9 @@ TEST(AccessSetsTest, RoomForMuchDoesNotStay) {
     sets.add_range(table, "a", "b");
   }
   ASSERT_TRUE(sets.is_large());
-  EXPECT_FALSE(sets.may_be_kept());
+  EXPECT_FALSE(is_claimed(sets));
   EXPECT_EQ(room.bytes(), 0);
-  sets.clear();
+  clear(sets);
   EXPECT_EQ(sets.reads.capacity(), 0U);
   EXPECT_EQ(sets.writes.capacity(), 0U);
   EXPECT_EQ(sets.ranges.capacity(), 0U);
@@ -34,69 +55,111 @@ TEST(AccessSetsTest, RoomForMuchDoesNotStay) {
   EXPECT_FALSE(sets.has_rest);
 }
 
-void read(AccessSets& sets, std::uint64_t keys) {
-  for (std::uint64_t i = 0; i < keys; ++i) sets.add_read(i);
-}
-
-TEST(AccessSetsTest, ALittleRoomIsForNothing) {
+TEST(AccessSetsTest, ALittleRoomIsTheSetsOwn) {
   SharedRoom none(0);
   AccessSets sets(none);
-  read(sets, AccessSets::kRoomForNothing / sizeof(std::uint64_t));
-  EXPECT_TRUE(sets.may_be_kept());
+  read(sets, AccessSets::kOwnRoom / sizeof(std::uint64_t));
+  EXPECT_FALSE(sets.is_roomy());
+  EXPECT_TRUE(is_claimed(sets));
   const std::size_t room = sets.reads.capacity();
-  sets.clear();
+  clear(sets);
   EXPECT_EQ(sets.reads.capacity(), room) << "and stays";
   EXPECT_EQ(none.bytes(), 0);
 }
 
-// What a set has that reads as many keys, and no string.
-std::int64_t room_of(std::uint64_t reads) {
-  return static_cast<std::int64_t>(reads * sizeof(std::uint64_t) + std::string().capacity());
-}
-
-TEST(AccessSetsTest, MoreRoomIsSharedAndStaysAsLongAsItIsCounted) {
+TEST(AccessSetsTest, MoreRoomIsSharedAndStaysAsLongAsItIsOfUse) {
   SharedRoom room(room_of(4096));
   AccessSets sets(room);
   read(sets, 4096);
-  EXPECT_TRUE(sets.may_be_kept());
+  EXPECT_TRUE(is_claimed(sets));
   EXPECT_EQ(room.bytes(), room_of(4096));
-  sets.clear();
-  read(sets, 1);
+  clear(sets);
+  read(sets, 1000);
   EXPECT_EQ(sets.reads.capacity(), 4096U);
-  EXPECT_TRUE(sets.may_be_kept());
+  EXPECT_TRUE(is_claimed(sets));
   EXPECT_EQ(room.bytes(), room_of(4096)) << "the same room, once";
+  clear(sets);
+  read(sets, 1);
+  EXPECT_TRUE(is_claimed(sets));
+  clear(sets);
+  EXPECT_EQ(sets.reads.capacity(), 0U);
+  EXPECT_EQ(room.bytes(), 0);
 }
 
-TEST(AccessSetsTest, WithoutLeaveASetIsNotKeptAndGivesItsRoomBack) {
+TEST(AccessSetsTest, ASetThatIsRefusedGivesItsRoomBack) {
   SharedRoom room(room_of(512));
   AccessSets first(room);
   AccessSets second(room);
   read(first, 512);
   read(second, 512);
-  EXPECT_TRUE(first.may_be_kept());
-  EXPECT_FALSE(second.may_be_kept());
+  EXPECT_TRUE(is_claimed(first));
+  EXPECT_FALSE(is_claimed(second));
   EXPECT_EQ(room.bytes(), room_of(512));
-  second.clear();
+  clear(second);
   EXPECT_EQ(second.reads.capacity(), 0U);
   read(first, 1024);
-  EXPECT_FALSE(first.may_be_kept()) << "it has grown";
-  first.clear();
+  EXPECT_FALSE(is_claimed(first)) << "it has grown";
+  clear(first);
   EXPECT_EQ(room.bytes(), 0);
   read(second, 512);
-  EXPECT_TRUE(second.may_be_kept());
+  EXPECT_TRUE(is_claimed(second));
 }
 
-TEST(AccessSetsTest, APlacesLongListsDoNotStayEither) {
-  const std::atomic<std::uint64_t> published{1};
-  ConflictTracker tracker(LockOptions(), default_wait_hook(), published);
-  Tracked& place = tracker.make_place();
-  tracker.begin(place, false);
-  place.written.resize(5000);
-  place.overwriters.resize(5000);
-  place.sets->has_rest = true;
-  tracker.end(place, false);
-  EXPECT_LT(place.written.capacity(), 20U);
-  EXPECT_LT(place.overwriters.capacity(), 20U);
+// As by widening.
+TEST(AccessSetsTest, RoomThatASetDoesNotHaveAnyMoreIsGivenBack) {
+  SharedRoom room(room_of(512));
+  AccessSets sets(room);
+  read(sets, 512);
+  EXPECT_TRUE(is_claimed(sets));
+  clear(sets);
+  (void)std::exchange(sets.reads, {});
+  EXPECT_TRUE(is_claimed(sets));
+  EXPECT_EQ(room.bytes(), 0);
+  read(sets, 512);
+  EXPECT_TRUE(is_claimed(sets));
+  (void)std::exchange(sets.reads, {});
+  clear(sets);
+  EXPECT_EQ(room.bytes(), 0);
+}
+
+class PlaceTest : public ::testing::Test {
+ protected:
+  const std::atomic<std::uint64_t> published_{1};
+  ConflictTracker tracker_{LockOptions(), default_wait_hook(), published_};
+  Tracked& place_ = tracker_.make_place();
+  TrackedRanges table_;
+};
+
+TEST_F(PlaceTest, RoomOfOneThatIsRolledBackDoesNotStay) {
+  tracker_.begin(place_, false);
+  for (std::uint64_t i = 0; i < 3000; ++i) {
+    const std::string lo = std::to_string(i);
+    tracker_.enter_range(place_, table_, lo, lo + "a");
+    tracker_.enter_key(place_, i, table_);
+  }
+  tracker_.end(place_, false);
+  EXPECT_EQ(place_.sets->ranges.capacity(), 0U);
+  EXPECT_EQ(place_.sets->reads.capacity(), 0U);
+  EXPECT_LT(place_.sets->key_bytes.capacity(), 100U);
+  EXPECT_LE(tracker_.bytes(), 4096U);
+}
+
+TEST_F(PlaceTest, LongListsDoNotStay) {
+  tracker_.begin(place_, false);
+  AccessSets& sets = *place_.sets;
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    ConflictTracker::read_under(place_, TransactionId{i + 1}, i + 1);
+    tracker_.enter_key(place_, i, table_);
+    sets.add_write(i, table_, TableId{1}, std::to_string(i));
+  }
+  sets.finish();
+  MetReaders readers;
+  tracker_.find_readers(sets, place_, readers);
+  ASSERT_EQ(place_.written.size(), 1000U);
+  ASSERT_EQ(place_.overwriters.size(), 1000U);
+  tracker_.end(place_, false);
+  EXPECT_LT(place_.written.capacity(), 20U);
+  EXPECT_LT(place_.overwriters.capacity(), 20U);
 }
 
 TEST(AccessSetsTest, WhatHasReadAllThatAnotherOneHasIsToldByEnds) {

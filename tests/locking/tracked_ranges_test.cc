@@ -15,7 +15,7 @@
 namespace isolith::locking {
 namespace {
 
-constexpr std::int64_t kSegment = 160;
+constexpr std::int64_t kSegment = TrackedRanges::kSegmentBytes;
 
 class TrackedRangesTest : public ::testing::Test {
  protected:
@@ -34,6 +34,15 @@ TEST_F(TrackedRangesTest, GrowByTheEndsThatAreNew) {
   EXPECT_EQ(ranges_.enter(other_, lo, hi).bytes, 0) << "the ends of the other one";
   EXPECT_EQ(ranges_.enter(other_, lo, std::nullopt).bytes, 0);
   EXPECT_EQ(ranges_.enter(other_, {}, "a").bytes, kSegment + 1);
+}
+
+TEST_F(TrackedRangesTest, GrowByTheReadersOfEachSegment) {
+  Tracked third(room_);
+  ranges_.enter(one_, "a", "c");
+  EXPECT_EQ(ranges_.enter(other_, "b", "d").segments, 2);
+  EXPECT_EQ(ranges_.enter(third, {}, std::nullopt).bytes, 3 * 8)
+      << "from a to c there are two, from b to c three";
+  EXPECT_EQ(ranges_.give_up(other_, {}, std::nullopt).bytes, -2 * (kSegment + 1) - 3 * 8);
 }
 
 TEST_F(TrackedRangesTest, WhatStaysOfACommittedOneIsNotTakenOff) {
