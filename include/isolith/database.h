@@ -61,9 +61,9 @@ struct DatabaseStats {
   std::uint64_t lock_bytes = 0;            // memory for read locks, about
   std::uint64_t lock_escalations = 0;      // times that locks of one became a range, to save memory
   std::uint64_t tracked_transactions = 0;  // active ones whose conflicts are tracked (serializable_ssi)
-  std::uint64_t tracking_bytes = 0;        // memory for what they, and committed ones, have read, about
-  std::uint64_t tracking_folded = 0;       // reads of committed ones, given up to save memory
-  std::uint64_t tracking_widened = 0;      // times that what one has read became tables
+  std::uint64_t tracking_bytes = 0;    // memory for what they have read, and the last committed ones, about
+  std::uint64_t tracking_folded = 0;   // reads of committed ones, given up to save memory
+  std::uint64_t tracking_widened = 0;  // times that what one has read became tables
   std::uint64_t active_transactions = 0;
   std::uint64_t newest_commit = 0;    // its number; commits are numbered in their order
   std::uint64_t oldest_snapshot = 0;  // the horizon: nobody reads from an older commit
