@@ -11,7 +11,7 @@
 // beginning. The speeds of the two are of CPU seconds, and their ratio is what is compared.
 //
 // It ends with 1 when `tracking_bytes` was over 1.1 times its budget, or showed nothing though the reader was
-// there, or the last tenth was slower than 0.9 times the first, or what `--slowest` says.
+// there, or the last tenth was slower than 0.9 times the first (`--slowest`).
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
@@ -167,8 +167,8 @@ void Worked::run(int turn, std::uint64_t transactions, const Sample& sample) {
     });
   }
   do {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
     sample();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   } while (left != 0);
   for (std::thread& thread : running) thread.join();
   wall_seconds_ += std::chrono::duration<double>(end - begin).count();
@@ -263,7 +263,7 @@ bool soak(const SoakOptions& options) {
   const double kept_speed = parts.back().of_new / parts.front().of_new;
   const double of_budget = static_cast<double>(tracking_bytes_max) / kMib / budget;
   std::printf("tracking at most %.3f of the budget (limit %.1f)\n", of_budget, kOverBudget);
-  std::printf("last tenth %.3f of the first (limit %.1f); %.3f as the machine went\n", kept_speed,
+  std::printf("last tenth %.3f of the first (limit %g); %.3f as the machine went\n", kept_speed,
               options.slowest, parts.back().per_cpu_second / parts.front().per_cpu_second);
   const bool is_shown = options.no_reader || tracking_bytes_max != 0;
   if (!is_shown) std::printf("tracking_bytes shows nothing\n");

@@ -9,6 +9,7 @@ namespace isolith::locking {
 namespace {
 
 constexpr std::size_t kRangesToCompare = 4;
+constexpr std::int64_t kUsedShare = 4;  // of shared room: with less in use, it goes
 
 bool has_read(const AccessSets& reader, const AccessSets& writer, const WrittenKey& write) {
   const bool may_be = (reader.read_bits & AccessSets::bit_of(write.hash)) != 0;
@@ -54,9 +55,11 @@ void AccessSets::clear_rest() noexcept {
   own_level.clear();
   label.clear();
   has_rest = false;
-  // Room stays where it is the set's own, or is shared and was made use of.
-  const bool is_claimed = shared_bytes == room_to_share() && !is_refused;
-  if (is_claimed && (shared_bytes == 0 || has_more_than_own())) return;
+  const bool is_of_use = bytes_in_use() >= shared_bytes / kUsedShare;
+  if (is_refused || shared_bytes != room_to_share() || !is_of_use) drop_room();
+}
+
+void AccessSets::drop_room() noexcept {
   (void)std::exchange(reads, {});
   (void)std::exchange(ranges, {});
   (void)std::exchange(writes, {});
@@ -67,7 +70,10 @@ void AccessSets::clear_rest() noexcept {
 void AccessSets::claim_room() noexcept {
   const std::int64_t more = room_to_share() - shared_bytes;
   is_refused = is_large() || (more > 0 && !shared_room.try_claim(more));
-  if (is_refused) return;
+  if (is_refused) {
+    has_rest = true;
+    return;
+  }
   if (more < 0) shared_room.give_back(-more);
   shared_bytes += more;
 }

@@ -12,7 +12,7 @@
 //   rw  B wrote a key that A read, there or not, and A's snapshot is older than B's commit.
 //
 // A set that is used again has the room that it had, as long as that is little; more is claimed from
-// `SharedRoom` before it is kept, and goes once it is not needed.
+// `SharedRoom` once all is in, and goes where it is refused, or where the next one makes little use of it.
 //
 // Threads: its transaction's; from `finish` on it does not change until it is used again (recent_commits.h).
 #pragma once
@@ -93,11 +93,13 @@ struct alignas(64) AccessSets {
   std::uint64_t read_bits = 0;
   std::uint64_t write_bits = 0;
   std::atomic<bool> is_kept{false};  // committed, for others to look at (recent_commits.h)
-  bool is_unmarked = false;  // it said that it only reads: nobody but the search knows what it has read
-  bool reads_all = false;    // it may have read anything
-  bool writes_all = false;   // it made or dropped a table
-  bool is_refused = false;   // it has too much, in it or in room, to be kept for others to look at
-  bool has_rest = false;     // there is more to clear than in most: names, or room for much
+  bool is_unmarked = false;       // it said that it only reads: nobody but the search knows what it has read
+  bool reads_all = false;         // it may have read anything
+  bool writes_all = false;        // it made or dropped a table
+  bool is_refused = false;        // it has too much, in it or in room, to be kept for others to look at
+  bool has_rest = false;          // there is more to clear than in most: names, or room for much
+  std::int64_t shared_bytes = 0;  // that it has of `shared_room`
+  SharedRoom& shared_room;
 
   std::vector<std::uint64_t> reads;  // hashes of keys; one may be there more than once
   std::vector<ReadRange> ranges;
@@ -108,9 +110,6 @@ struct alignas(64) AccessSets {
   std::string_view level = kTrackedLevel;  // of a built-in policy, or `own_level`
   std::string own_level;                   // of a policy of the program's own, which may be gone by then
   std::string label;
-
-  SharedRoom& shared_room;
-  std::int64_t shared_bytes = 0;  // that it has of that
 
   // For the next one.
   void clear() noexcept {
@@ -151,6 +150,11 @@ struct alignas(64) AccessSets {
   [[nodiscard]] std::optional<std::string_view> hi_of(const ReadRange& range) const noexcept {
     return range.has_hi ? std::optional(view(range.hi)) : std::nullopt;
   }
+  [[nodiscard]] bool has_all_of(const TrackedRanges& table) const noexcept {
+    return std::any_of(ranges.begin(), ranges.end(), [&](const ReadRange& range) {
+      return range.table == &table && range.lo.size == 0 && !range.has_hi;
+    });
+  }
   [[nodiscard]] bool contains(const ReadRange& range, std::string_view key) const noexcept {
     return key >= lo_of(range) && (!range.has_hi || key < view(range.hi));
   }
@@ -167,11 +171,8 @@ struct alignas(64) AccessSets {
   [[nodiscard]] bool is_roomy() const noexcept { return shared_bytes != 0 || has_more_room_than_own(); }
   // All is in: claims what it has room for, or is refused.
   void claim_room() noexcept;
-  // It is not going to be kept, and has claimed nothing: what it has room for goes when it is cleared.
-  void note_room() noexcept {
-    if (has_more_room_than_own()) [[unlikely]]
-      has_rest = true;
-  }
+  // It is empty, and has no room.
+  void drop_room() noexcept;
   // More than is kept in any case.
   [[nodiscard]] bool is_large() const noexcept {
     return reads.end() - reads.begin() > kOfEachMax || ranges.end() - ranges.begin() > kOfEachMax ||
@@ -190,9 +191,9 @@ struct alignas(64) AccessSets {
            ranges.capacity() > kOwnRoom / sizeof(ranges[0]) ||
            writes.capacity() > kOwnRoom / sizeof(writes[0]) || key_bytes.capacity() > kOwnRoom;
   }
-  [[nodiscard]] bool has_more_than_own() const noexcept {
-    return reads.size() > kOwnRoom / sizeof(reads[0]) || ranges.size() > kOwnRoom / sizeof(ranges[0]) ||
-           writes.size() > kOwnRoom / sizeof(writes[0]) || key_bytes.size() > kOwnRoom;
+  [[nodiscard]] std::int64_t bytes_in_use() const noexcept {
+    return static_cast<std::int64_t>(reads.size() * sizeof(reads[0]) + ranges.size() * sizeof(ranges[0]) +
+                                     writes.size() * sizeof(writes[0]) + key_bytes.size());
   }
   [[nodiscard]] std::int64_t room_to_share() const noexcept {
     if (!has_more_room_than_own()) return 0;

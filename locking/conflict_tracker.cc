@@ -52,6 +52,7 @@ Tracked& ConflictTracker::make_place() {
 
 void ConflictTracker::enter_key(Tracked& tracked, std::uint64_t hash, TrackedRanges& table) {
   if (is_mutant(Mutant::tracked_read_missing)) return;
+  if (tracked.is_widened && tracked.sets->has_all_of(table)) return;
   if (tracked.tables.empty() || tracked.tables.back() != &table) use_table(tracked, table);
   AccessSets& sets = *tracked.sets;
   if (sets.is_unmarked) {
@@ -90,6 +91,7 @@ std::optional<std::size_t> ConflictTracker::enter_range(Tracked& tracked, Tracke
                                                         const std::optional<std::string>& hi) {
   if (hi && *hi <= lo) return std::nullopt;
   AccessSets& sets = *tracked.sets;
+  if (tracked.is_widened && sets.has_all_of(table)) return std::nullopt;
   std::vector<ReadRange>& ranges = sets.ranges;
   const std::size_t place = ranges.size();
   for (std::size_t i = place - std::min(place, kSameLooksMax); i < place; ++i) {
@@ -378,7 +380,7 @@ void ConflictTracker::leave_unmarked(Tracked& place, const AccessSets& sets, std
     bytes += range.table->leave(nullptr, sets.lo_of(range), sets.hi_of(range), ts, oldest).bytes;
   }
   if (sets.reads_all) raise_all_read(ts);
-  count(place, bytes);
+  count_committed(place, bytes);
 }
 
 void ConflictTracker::commit_untracked(Tracked& place) {

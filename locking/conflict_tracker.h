@@ -178,7 +178,7 @@ class ConflictTracker {
     }
     tracked.tables.clear();
     if (sets.has_rest) [[unlikely]]
-      give_room_back(tracked);
+      renew_lists(tracked);
     tracked.sets = &tracked.recent.next();
     if (is_unmarked) return;
     const std::uint64_t word = tracked.word.load(std::memory_order_relaxed);
@@ -241,7 +241,9 @@ class ConflictTracker {
   static constexpr std::uint64_t kTellBytesMin = 64;
   static constexpr std::uint64_t kTellBytesMax = 4096;
   static constexpr std::uint64_t kTellShare = 32;
-  static constexpr std::size_t kListMax = 256;    // a list of a place that was longer gives its room back
+  static constexpr std::uint64_t kFoldShare =
+      8;                                        // the part of it that is to be free after marks were dropped
+  static constexpr std::size_t kListMax = 256;  // a list of a place that was longer gives its room back
   static constexpr std::uint64_t kRoomShare = 4;  // the part of the budget for sets of those that committed
 
   template <typename Visit>
@@ -282,14 +284,15 @@ class ConflictTracker {
   void look_for_oldest();
   // Before it is kept. What the one that goes for it has read becomes marks, while somebody may ask for them.
   void prepare(Tracked& place) {
+    const AccessSets* const victim = place.recent.victim();
+    if (victim != nullptr && needs_marks(*victim)) [[unlikely]]
+      leave_victim(place, *victim);
     if (place.sets->is_roomy()) [[unlikely]]
       claim_room(place);
-    const AccessSets* const victim = place.recent.victim();
-    if (victim != nullptr && victim->is_unmarked &&
-        victim->snapshot > oldest_.load(std::memory_order_relaxed)) [[unlikely]] {
-      leave_victim(place, *victim);
-    }
     place.recent.prepare();
+  }
+  [[nodiscard]] bool needs_marks(const AccessSets& victim) const noexcept {
+    return victim.is_unmarked && victim.snapshot > oldest_.load(std::memory_order_relaxed);
   }
   void prepare_reader(Tracked& tracked) {
     AccessSets& sets = *tracked.sets;
@@ -321,13 +324,18 @@ class ConflictTracker {
     tracked.bytes += static_cast<std::int64_t>(bytes);
     count(tracked, static_cast<std::int64_t>(bytes));
   }
+  // Of those that committed, maybe under the commit mutex: waits for nobody, and widens nobody.
+  void count_committed(Tracked& place, std::int64_t bytes);
   void tell_bytes(Tracked& tracked);
   void wake_waiters();
   void save_memory(Tracked& tracked);
   void claim_room(Tracked& place);
-  static void give_room_back(Tracked& tracked) noexcept;
+  static void renew_lists(Tracked& tracked) noexcept;
   void widen(Tracked& tracked);
-  void fold();
+  // What is aimed at when marks are dropped; past it there was little to drop.
+  [[nodiscard]] std::uint64_t fold_to() const noexcept { return bytes_max_ - bytes_max_ / kFoldShare; }
+  enum class WhenBusy : std::uint8_t { wait, leave };  // where another thread is at it
+  void fold(WhenBusy when_busy);
   void raise_all_read(std::uint64_t ts) noexcept;
 
   const ConflictTest test_;
@@ -362,7 +370,7 @@ class ConflictTracker {
   std::atomic<std::uint64_t> newest_suspect_{0};
   std::atomic<std::uint64_t> all_read_ts_{0};  // who committed up to this may have read anything
   alignas(64) std::atomic<std::int64_t> bytes_{0};
-  std::atomic<std::uint64_t> fold_at_{0};  // bytes from which on marks are dropped again
+  std::atomic<std::uint64_t> fold_at_{bytes_max_};  // bytes from which on marks are dropped again
   std::atomic<std::uint64_t> folded_{0};
   std::atomic<std::uint64_t> widened_{0};
   SharedRoom room_;

@@ -31,6 +31,22 @@ void RecentCommits::make_next() {
   next_ = (places_[place_behind(at_)] = std::make_unique<AccessSets>(room_)).get();
 }
 
+AccessSets* RecentCommits::oldest_with_room() noexcept {
+  for (std::size_t at = place_behind(at_); at != at_; at = place_behind(at)) {
+    if (places_[at] != nullptr && places_[at]->shared_bytes != 0) return places_[at].get();
+  }
+  return nullptr;
+}
+
+void RecentCommits::drop(AccessSets& sets) noexcept {
+  const std::lock_guard lock(latch_);
+  if (sets.is_kept.load(std::memory_order_relaxed)) {
+    raise_complete_after(sets.commit_ts);
+    sets.is_kept.store(false, std::memory_order_release);
+  }
+  sets.drop_room();
+}
+
 Circle::Member member_of(const AccessSets& sets) {
   return {sets.number, std::string(sets.level), sets.label, sets.commit_ts, true};
 }

@@ -63,6 +63,10 @@ class RecentCommits {
     const AccessSets* const last = places_[at_ == 0 ? places_.size() - 1 : at_ - 1].get();
     return last != nullptr && last->is_kept.load(std::memory_order_relaxed) ? last : nullptr;
   }
+  // The oldest other one that has shared room, kept or not; null: none.
+  [[nodiscard]] AccessSets* oldest_with_room() noexcept;
+  // It is not known any more, and has no room. Whoever looks at it has the latch.
+  void drop(AccessSets& sets) noexcept;
   // It has not, after all. With the latch.
   void take_back() noexcept { current_->is_kept.store(false, std::memory_order_release); }
   // The next transaction begins. What it clears is not kept, so nobody looks at it.
@@ -72,8 +76,8 @@ class RecentCommits {
       current_ = next_;
       next_ = places_[place_behind(at_)].get();
       CHECK(!current_->is_kept.load(std::memory_order_relaxed), "it was prepared");
-    } else {
-      current_->note_room();
+    } else if (current_->is_roomy()) [[unlikely]] {
+      current_->claim_room();
     }
     current_->clear();
     return *current_;

@@ -1,5 +1,7 @@
 #include "locking/tracked_ranges.h"
 
+#include <memory>
+
 #include "base/fence.h"
 
 namespace isolith::locking {
@@ -25,6 +27,10 @@ TrackedRanges::Growth TrackedRanges::grow(const Change& change) {
 void TrackedRanges::take_out(Segment& segment, const Tracked& reader) {
   const auto at = std::find(segment.readers.begin(), segment.readers.end(), &reader);
   if (at != segment.readers.end()) segment.readers.erase(at);
+  if (segment.readers.empty() && segment.heap_bytes() != 0) {
+    std::destroy_at(&segment.readers);
+    std::construct_at(&segment.readers);
+  }
 }
 
 TrackedRanges::Growth TrackedRanges::enter(Tracked& reader, std::string_view lo,

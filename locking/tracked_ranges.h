@@ -66,7 +66,7 @@ class alignas(64) TrackedRanges {
     std::uint64_t ts = 0;                                              // the last commit of others
 
     [[nodiscard]] std::size_t heap_bytes() const noexcept {
-      return readers.size() <= kReadersInline ? 0 : readers.size() * sizeof(readers[0]);
+      return readers.capacity() <= kReadersInline ? 0 : readers.capacity() * sizeof(readers[0]);
     }
     friend bool operator==(const Segment&, const Segment&) = default;
   };

@@ -14,10 +14,9 @@ using base::Mutant;
 namespace {
 
 // Parts of the budget.
-constexpr std::uint64_t kWidenShare = 16;          // past it, one that has more is widened
-constexpr std::uint64_t kFoldShare = 8;            // more than after the last time
-constexpr std::uint64_t kAheadShare = 32;          // what others add while one drops marks, before they wait
-constexpr std::uint64_t kWidenShareWhenFar = 512;  // where active ones alone are past it
+constexpr std::uint64_t kWidenShare = 16;  // past it, one that has more is widened
+constexpr std::uint64_t kAheadShare = 32;  // what others add while one drops marks, before they wait
+constexpr std::uint64_t kEvenShare = 2;    // what active ones may have together, each as much as the others
 
 }  // namespace
 
@@ -25,36 +24,50 @@ void ConflictTracker::tell_bytes(Tracked& tracked) {
   bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
   if (bytes() > bytes_max_) {
     save_memory(tracked);
-  } else if (fold_at_.load(std::memory_order_relaxed) > bytes_max_) {
+  } else if (fold_at_.load(std::memory_order_relaxed) > bytes_max_ && bytes() <= fold_to()) {
     fold_at_.store(bytes_max_, std::memory_order_relaxed);
   }
 }
 
-// Many that have a little each may be too much together: then little was left to drop the last time.
+void ConflictTracker::count_committed(Tracked& place, std::int64_t bytes) {
+  place.bytes_untold += bytes;
+  const std::int64_t may_have = tell_bytes_.load(std::memory_order_relaxed);
+  if (place.bytes_untold <= may_have && place.bytes_untold >= -may_have) return;
+  bytes_.fetch_add(std::exchange(place.bytes_untold, 0), std::memory_order_relaxed);
+  fold(WhenBusy::leave);
+}
+
+// Many that have a little each may be too much together: then, after the last time, little was left to drop.
 void ConflictTracker::save_memory(Tracked& tracked) {
   const auto widen_from = [&](std::uint64_t bytes) {
     const std::int64_t own = tracked.bytes + tracked.range_bytes;
     if (own > 0 && static_cast<std::uint64_t>(own) > bytes) widen(tracked);
   };
   widen_from(bytes_max_ / kWidenShare);
-  if (bytes() > fold_at_.load(std::memory_order_relaxed)) fold();
-  const std::uint64_t far_from = bytes_max_ + bytes_max_ / kFoldShare;
-  const bool is_far = bytes() > bytes_max_ && fold_at_.load(std::memory_order_relaxed) > far_from;
-  if (is_far) widen_from(bytes_max_ / kWidenShareWhenFar);
+  fold(WhenBusy::wait);
+  if (bytes() > bytes_max_ && fold_at_.load(std::memory_order_relaxed) > bytes_max_)
+    widen_from(bytes_max_ / kEvenShare / places_count_.load(std::memory_order_relaxed));
 }
 
-// Of what is about to be kept.
+// Of what is about to be kept. Where there is no more, older ones of the same place make room: they go first
+// in any case, and whoever asks for a newer one finds it.
 void ConflictTracker::claim_room(Tracked& place) {
   AccessSets& sets = *place.sets;
   if (sets.writes.size() > kListMax) sets.has_rest = true;
   sets.claim_room();
-  if (bytes() <= bytes_max_) return;
-  save_memory(place);
-  sets.claim_room();  // it may have been widened
+  while (sets.is_refused && !sets.is_large()) {
+    AccessSets* const oldest = place.recent.oldest_with_room();
+    if (oldest == nullptr) break;
+    if (oldest->is_kept.load(std::memory_order_relaxed) && needs_marks(*oldest))
+      leave_unmarked(place, *oldest, oldest->snapshot);
+    place.recent.drop(*oldest);
+    sets.claim_room();
+  }
+  fold(WhenBusy::leave);
 }
 
 // Lists that became long in one transaction are not to stay so.
-void ConflictTracker::give_room_back(Tracked& tracked) noexcept {
+void ConflictTracker::renew_lists(Tracked& tracked) noexcept {
   const auto renew = [](auto& list) {
     if (list.capacity() <= kListMax) return;
     std::destroy_at(&list);
@@ -62,7 +75,6 @@ void ConflictTracker::give_room_back(Tracked& tracked) noexcept {
   };
   renew(tracked.written);
   renew(tracked.overwriters);
-  renew(tracked.tables);
 }
 
 // The ranges are entered before the marks go, and a writer looks at marks first: one of the two it sees.
@@ -95,14 +107,18 @@ void ConflictTracker::widen(Tracked& tracked) {
   bytes_.fetch_add(std::exchange(tracked.bytes_untold, 0), std::memory_order_relaxed);
 }
 
-// All that was read by those that committed up to now counts as everything, from before the marks go. One
-// does so for all; who is far ahead waits for that one, which may have lost its processor.
-void ConflictTracker::fold() {
+// Where it is due. All that was read by those that committed up to now counts as everything, from before the
+// marks go. One does so for all; who is far ahead waits for that one, which may have lost its processor.
+void ConflictTracker::fold(WhenBusy when_busy) {
+  const auto is_due = [this](std::uint64_t more) {
+    return bytes() > fold_at_.load(std::memory_order_relaxed) + more;
+  };
+  if (!is_due(0)) return;
   std::unique_lock lock(places_mutex_, std::try_to_lock);
   if (!lock.owns_lock()) {
-    if (bytes() <= fold_at_.load(std::memory_order_relaxed) + bytes_max_ / kAheadShare) return;
+    if (when_busy == WhenBusy::leave || !is_due(bytes_max_ / kAheadShare)) return;
     lock.lock();
-    if (bytes() <= fold_at_.load(std::memory_order_relaxed)) return;
+    if (!is_due(0)) return;
   }
   const auto drop = [this](std::uint64_t until) {
     std::int64_t reads = keys_->drop(until);
@@ -117,7 +133,7 @@ void ConflictTracker::fold() {
   };
   look_for_oldest();
   drop(oldest_.load(std::memory_order_relaxed));
-  if (bytes() > bytes_max_ - bytes_max_ / kFoldShare) {
+  if (bytes() > fold_to()) {
     const std::uint64_t until = published_.load(std::memory_order_seq_cst);
     raise_all_read(until);
     folded_.fetch_add(drop(until), std::memory_order_relaxed);

@@ -29,12 +29,6 @@ bool is_claimed(AccessSets& sets) {
   return !sets.is_refused;
 }
 
-// As where it was kept, or not.
-void clear(AccessSets& sets) {
-  if (sets.is_refused) sets.note_room();
-  sets.clear();
-}
-
 TEST(AccessSetsTest, RoomForMuchDoesNotStay) {
   TrackedRanges table;
   SharedRoom room(1 << 30);
@@ -47,7 +41,7 @@ TEST(AccessSetsTest, RoomForMuchDoesNotStay) {
   ASSERT_TRUE(sets.is_large());
   EXPECT_FALSE(is_claimed(sets));
   EXPECT_EQ(room.bytes(), 0);
-  clear(sets);
+  sets.clear();
   EXPECT_EQ(sets.reads.capacity(), 0U);
   EXPECT_EQ(sets.writes.capacity(), 0U);
   EXPECT_EQ(sets.ranges.capacity(), 0U);
@@ -62,7 +56,7 @@ TEST(AccessSetsTest, ALittleRoomIsTheSetsOwn) {
   EXPECT_FALSE(sets.is_roomy());
   EXPECT_TRUE(is_claimed(sets));
   const std::size_t room = sets.reads.capacity();
-  clear(sets);
+  sets.clear();
   EXPECT_EQ(sets.reads.capacity(), room) << "and stays";
   EXPECT_EQ(none.bytes(), 0);
 }
@@ -73,15 +67,15 @@ TEST(AccessSetsTest, MoreRoomIsSharedAndStaysAsLongAsItIsOfUse) {
   read(sets, 4096);
   EXPECT_TRUE(is_claimed(sets));
   EXPECT_EQ(room.bytes(), room_of(4096));
-  clear(sets);
-  read(sets, 1000);
+  sets.clear();
+  read(sets, 1100);
   EXPECT_EQ(sets.reads.capacity(), 4096U);
   EXPECT_TRUE(is_claimed(sets));
   EXPECT_EQ(room.bytes(), room_of(4096)) << "the same room, once";
-  clear(sets);
+  sets.clear();
   read(sets, 1);
   EXPECT_TRUE(is_claimed(sets));
-  clear(sets);
+  sets.clear();
   EXPECT_EQ(sets.reads.capacity(), 0U);
   EXPECT_EQ(room.bytes(), 0);
 }
@@ -95,11 +89,11 @@ TEST(AccessSetsTest, ASetThatIsRefusedGivesItsRoomBack) {
   EXPECT_TRUE(is_claimed(first));
   EXPECT_FALSE(is_claimed(second));
   EXPECT_EQ(room.bytes(), room_of(512));
-  clear(second);
+  second.clear();
   EXPECT_EQ(second.reads.capacity(), 0U);
   read(first, 1024);
   EXPECT_FALSE(is_claimed(first)) << "it has grown";
-  clear(first);
+  first.clear();
   EXPECT_EQ(room.bytes(), 0);
   read(second, 512);
   EXPECT_TRUE(is_claimed(second));
@@ -111,14 +105,14 @@ TEST(AccessSetsTest, RoomThatASetDoesNotHaveAnyMoreIsGivenBack) {
   AccessSets sets(room);
   read(sets, 512);
   EXPECT_TRUE(is_claimed(sets));
-  clear(sets);
+  sets.clear();
   (void)std::exchange(sets.reads, {});
   EXPECT_TRUE(is_claimed(sets));
   EXPECT_EQ(room.bytes(), 0);
   read(sets, 512);
   EXPECT_TRUE(is_claimed(sets));
   (void)std::exchange(sets.reads, {});
-  clear(sets);
+  sets.clear();
   EXPECT_EQ(room.bytes(), 0);
 }
 
@@ -130,7 +124,7 @@ class PlaceTest : public ::testing::Test {
   TrackedRanges table_;
 };
 
-TEST_F(PlaceTest, RoomOfOneThatIsRolledBackDoesNotStay) {
+TEST_F(PlaceTest, RoomOfOneThatIsRolledBackIsCountedUntilItIsNotOfUse) {
   tracker_.begin(place_, false);
   for (std::uint64_t i = 0; i < 3000; ++i) {
     const std::string lo = std::to_string(i);
@@ -138,10 +132,31 @@ TEST_F(PlaceTest, RoomOfOneThatIsRolledBackDoesNotStay) {
     tracker_.enter_key(place_, i, table_);
   }
   tracker_.end(place_, false);
-  EXPECT_EQ(place_.sets->ranges.capacity(), 0U);
-  EXPECT_EQ(place_.sets->reads.capacity(), 0U);
-  EXPECT_LT(place_.sets->key_bytes.capacity(), 100U);
+  const AccessSets& sets = *place_.sets;
+  EXPECT_GE(tracker_.bytes() + 4096, sets.ranges.capacity() * sizeof(ReadRange) + sets.reads.capacity() * 8 +
+                                         sets.key_bytes.capacity());
+  EXPECT_GT(tracker_.bytes(), 100'000U);
+  tracker_.begin(place_, false);
+  tracker_.end(place_, false);
+  EXPECT_EQ(sets.ranges.capacity(), 0U);
+  EXPECT_EQ(sets.reads.capacity(), 0U);
+  EXPECT_LT(sets.key_bytes.capacity(), 100U);
   EXPECT_LE(tracker_.bytes(), 4096U);
+}
+
+TEST_F(PlaceTest, WhatAWidenedOneReadsOfTheSameTableCostsNothing) {
+  LockOptions options;
+  options.tracking_bytes = 1000;
+  ConflictTracker tracker(options, default_wait_hook(), published_);
+  Tracked& place = tracker.make_place();
+  tracker.begin(place, false);
+  for (std::uint64_t i = 0; i < 10'000; ++i) {
+    tracker.enter_key(place, i, table_);
+    tracker.enter_range(place, table_, std::to_string(i), std::nullopt);
+  }
+  EXPECT_EQ(tracker.widened(), 1U);
+  EXPECT_LE(tracker.bytes(), 1000U);
+  tracker.end(place, false);
 }
 
 TEST_F(PlaceTest, ALongListOfThoseWhoseVersionsWereMetDoesNotStay) {
