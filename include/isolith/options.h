@@ -77,8 +77,8 @@ struct LockOptions {
   // them, in bytes, about: a key takes some 20 to 30, whatever its size. Past it those that committed count
   // as having read everything, and what an active one has read becomes the tables that it read: others may
   // then fail without need, but no conflict is missed and no call fails for want of memory. Up to a quarter
-  // of it is for what the last large ones have read and written. Each transaction that runs beside others
-  // needs some 10 KiB besides, and no more than 270 KiB, which stay for the next one.
+  // of it is for what the last large ones have read and written. Besides, there are some 10 KiB for each that
+  // runs at the same time as others, and up to 270 KiB where those before it read and wrote hundreds of keys.
   std::uint64_t tracking_bytes = std::uint64_t{64} << 20;
 };
 

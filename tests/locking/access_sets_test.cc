@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -144,17 +145,25 @@ TEST_F(PlaceTest, RoomOfOneThatIsRolledBackIsCountedUntilItIsNotOfUse) {
   EXPECT_LE(tracker_.bytes(), 4096U);
 }
 
-TEST_F(PlaceTest, WhatAWidenedOneReadsOfTheSameTableCostsNothing) {
+TEST_F(PlaceTest, WhatAWidenedOneReadsOfTheSameTablesCostsNothing) {
   LockOptions options;
   options.tracking_bytes = 1000;
   ConflictTracker tracker(options, default_wait_hook(), published_);
+  std::array<TrackedRanges, 10> tables;
   Tracked& place = tracker.make_place();
   tracker.begin(place, false);
-  for (std::uint64_t i = 0; i < 10'000; ++i) {
-    tracker.enter_key(place, i, table_);
-    tracker.enter_range(place, table_, std::to_string(i), std::nullopt);
-  }
-  EXPECT_EQ(tracker.widened(), 1U);
+  const auto read_some = [&] {
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+      tracker.enter_key(place, i, tables[i % 10]);
+      tracker.enter_range(place, tables[i % 10], std::to_string(i), std::nullopt);
+    }
+  };
+  read_some();
+  const std::uint64_t widened = tracker.widened();
+  EXPECT_GT(widened, 0U);
+  read_some();
+  EXPECT_EQ(tracker.widened(), widened);
+  EXPECT_EQ(place.sets->ranges.size(), tables.size());
   EXPECT_LE(tracker.bytes(), 1000U);
   tracker.end(place, false);
 }
