@@ -71,6 +71,7 @@ class SharedRoom {
   }
   void give_back(std::int64_t bytes) noexcept { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
   [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::int64_t left() const noexcept { return max_ - bytes(); }
 
  private:
   const std::int64_t max_;
@@ -171,6 +172,10 @@ struct alignas(64) AccessSets {
   [[nodiscard]] bool is_roomy() const noexcept { return shared_bytes != 0 || has_more_room_than_own(); }
   // All is in: claims what it has room for, or is refused.
   void claim_room() noexcept;
+  // One that was refused may be kept once others have given back so much; not if it is large.
+  [[nodiscard]] std::int64_t missing_room() const noexcept {
+    return room_to_share() - shared_bytes - shared_room.left();
+  }
   // It is empty, and has no room.
   void drop_room() noexcept;
   // More than is kept in any case.

@@ -38,9 +38,17 @@ AccessSets* RecentCommits::oldest_with_room() noexcept {
   return nullptr;
 }
 
+std::int64_t RecentCommits::room_of_others() const noexcept {
+  std::int64_t bytes = 0;
+  for (const std::unique_ptr<AccessSets>& sets : places_) {
+    if (sets != nullptr && sets.get() != current_) bytes += sets->shared_bytes;
+  }
+  return bytes;
+}
+
 void RecentCommits::drop(AccessSets& sets) noexcept {
-  const std::lock_guard lock(latch_);
   if (sets.is_kept.load(std::memory_order_relaxed)) {
+    const std::lock_guard lock(latch_);
     raise_complete_after(sets.commit_ts);
     sets.is_kept.store(false, std::memory_order_release);
   }

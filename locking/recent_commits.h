@@ -65,7 +65,8 @@ class RecentCommits {
   }
   // The oldest other one that has shared room, kept or not; null: none.
   [[nodiscard]] AccessSets* oldest_with_room() noexcept;
-  // It is not known any more, and has no room. Whoever looks at it has the latch.
+  [[nodiscard]] std::int64_t room_of_others() const noexcept;
+  // It is not known any more, and has no room. Takes the latch, which whoever looks at it has.
   void drop(AccessSets& sets) noexcept;
   // It has not, after all. With the latch.
   void take_back() noexcept { current_->is_kept.store(false, std::memory_order_release); }

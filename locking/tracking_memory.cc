@@ -46,7 +46,7 @@ void ConflictTracker::save_memory(Tracked& tracked) {
   widen_from(bytes_max_ / kWidenShare);
   fold(WhenBusy::wait);
   if (bytes() > bytes_max_ && fold_at_.load(std::memory_order_relaxed) > bytes_max_)
-    widen_from(bytes_max_ / kEvenShare / places_count_.load(std::memory_order_relaxed));
+    widen_from(bytes_max_ / kEvenShare / std::max<std::uint64_t>(this->tracked(), 1));
 }
 
 // Of what is about to be kept. Where there is no more, older ones of the same place make room: they go first
@@ -55,9 +55,10 @@ void ConflictTracker::claim_room(Tracked& place) {
   AccessSets& sets = *place.sets;
   if (sets.writes.size() > kListMax) sets.has_rest = true;
   sets.claim_room();
-  while (sets.is_refused && !sets.is_large()) {
+  const bool can_be_made = !sets.is_large() && sets.missing_room() <= place.recent.room_of_others();
+  while (sets.is_refused && can_be_made) {
     AccessSets* const oldest = place.recent.oldest_with_room();
-    if (oldest == nullptr) break;
+    if (oldest == nullptr) break;  // others took what was left
     if (oldest->is_kept.load(std::memory_order_relaxed) && needs_marks(*oldest))
       leave_unmarked(place, *oldest, oldest->snapshot);
     place.recent.drop(*oldest);
