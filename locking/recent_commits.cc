@@ -46,11 +46,14 @@ std::int64_t RecentCommits::room_of_others() const noexcept {
   return bytes;
 }
 
+// With the latch also where it is not kept any more: who began to look before that may look still.
 void RecentCommits::drop(AccessSets& sets) noexcept {
-  if (sets.is_kept.load(std::memory_order_relaxed)) {
+  {
     const std::lock_guard lock(latch_);
-    raise_complete_after(sets.commit_ts);
-    sets.is_kept.store(false, std::memory_order_release);
+    if (sets.is_kept.load(std::memory_order_relaxed)) {
+      raise_complete_after(sets.commit_ts);
+      sets.is_kept.store(false, std::memory_order_release);
+    }
   }
   sets.drop_room();
 }
