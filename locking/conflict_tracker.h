@@ -315,9 +315,12 @@ class ConflictTracker {
   void give_up_marks(Tracked& tracked);
   void count(Tracked& tracked, std::int64_t bytes) {
     tracked.bytes_untold += bytes;
-    const std::int64_t may_have = tell_bytes_.load(std::memory_order_relaxed);
-    if (tracked.bytes_untold > may_have || tracked.bytes_untold < -may_have) [[unlikely]]
+    if (has_much_untold(tracked)) [[unlikely]]
       tell_bytes(tracked);
+  }
+  [[nodiscard]] bool has_much_untold(const Tracked& tracked) const noexcept {
+    const std::int64_t may_have = tell_bytes_.load(std::memory_order_relaxed);
+    return tracked.bytes_untold > may_have || tracked.bytes_untold < -may_have;
   }
   // What it has until it ends.
   void count_own(Tracked& tracked, std::size_t bytes) {

@@ -31,8 +31,7 @@ void ConflictTracker::tell_bytes(Tracked& tracked) {
 
 void ConflictTracker::count_committed(Tracked& place, std::int64_t bytes) {
   place.bytes_untold += bytes;
-  const std::int64_t may_have = tell_bytes_.load(std::memory_order_relaxed);
-  if (place.bytes_untold <= may_have && place.bytes_untold >= -may_have) return;
+  if (!has_much_untold(place)) return;
   bytes_.fetch_add(std::exchange(place.bytes_untold, 0), std::memory_order_relaxed);
   fold(WhenBusy::leave);
 }

@@ -1,6 +1,6 @@
 // Generated concurrent histories against the model of the isolation levels.
 //
-// ISOLITH_TEST_HISTORIES=<number> runs so many instead of 1,500 (150 under ThreadSanitizer). Each runs in a
+// ISOLITH_TEST_HISTORIES=<number> runs so many instead of 2,500 (250 under ThreadSanitizer). Each runs in a
 // process of its own.
 #include "tests/history/history.h"
 
@@ -21,9 +21,9 @@ namespace {
 
 constexpr unsigned kHangSeconds = 20;
 #ifdef ISOLITH_TSAN
-constexpr const char* kHistories = "150";  // of a tenth of the speed
+constexpr const char* kHistories = "250";  // of a tenth of the speed
 #else
-constexpr const char* kHistories = "1500";
+constexpr const char* kHistories = "2500";
 #endif
 // In so many histories everything happens.
 constexpr std::uint64_t kEnoughSteps = 20'000;

@@ -1,6 +1,6 @@
 // Generated sequences of calls against the model.
 //
-// ISOLITH_TEST_SEQUENCES=<number> runs so many of each property instead of 600. Each sequence runs in a
+// ISOLITH_TEST_SEQUENCES=<number> runs so many of each property instead of 1,000. Each sequence runs in a
 // process of its own, so that one that ends the process is made smaller like any other.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -27,7 +27,7 @@ class Property : public ::testing::Test {
     std::string parameters = given != nullptr ? given : "seed=" + std::to_string(testing::test_seed());
     if (parameters.find("max_success") == std::string::npos) {
       parameters += " max_success=";
-      parameters += sequences != nullptr ? sequences : "600";
+      parameters += sequences != nullptr ? sequences : "1000";
     }
     setenv("RC_PARAMS", parameters.c_str(), 1);
   }
